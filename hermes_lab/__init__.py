@@ -1,0 +1,1 @@
+"""hermes_lab: AI agents and people work on notebooks together, in JupyterLab."""

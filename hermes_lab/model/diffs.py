@@ -1,0 +1,102 @@
+"""What differs between two notebooks: one change a cell, hunks inside it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from .payload import JsonObject, Notebook, Payload, Sha256
+
+ChangeKind = Literal["insert", "delete", "modify", "move", "retype", "metadata", "outputs"]
+
+NOTEBOOK_CHANGE_ID = "notebook"
+"""The change_id of the one change that concerns the notebook's own metadata and not a cell."""
+
+
+class Hunk(Payload):
+    """A run of lines that differs. Line numbers count from 0; `before` and `after` keep their line ends."""
+
+    hunk_id: str
+    base_start: int
+    base_lines: int
+    remote_start: int
+    remote_lines: int
+    before: str
+    after: str
+
+
+class Move(Payload):
+    """Where a moved cell stood and where it stands, as 0-based indices in base and remote."""
+
+    from_index: int
+    to_index: int
+
+
+class Change(Payload):
+    """All that differs for one cell.
+
+    ``kind`` is the weightiest difference (retype, modify, move, metadata, outputs in this order); a cell that was
+    edited and moved is one `modify` with ``move`` set. ``before`` and ``after`` are whole nbformat cells, null for an
+    insert and a delete; for the notebook's own metadata (``cell_id`` null) they are ``{"metadata": …}``.
+    """
+
+    change_id: str = Field(description='The cell\'s id, or "notebook"; unique within a diff')
+    kind: ChangeKind
+    cell_id: str | None
+    cell_type: Literal["code", "markdown", "raw"] | None
+    base_index: int | None = None
+    remote_index: int | None = None
+    before: JsonObject | None = None
+    after: JsonObject | None = None
+    hunks: list[Hunk] = Field(default_factory=list)
+    move: Move | None = None
+    metadata_keys: list[str] = Field(default_factory=list, description="Metadata keys that differ")
+    summary: str = Field(description="The change in words")
+
+
+class NotebookSource(Payload):
+    """One side of a diff: exactly one of the fields."""
+
+    path: str | None = None
+    notebook: Notebook | None = None
+    run_id: str | None = Field(default=None, description="The output notebook of this run")
+    proposal_id: str | None = Field(default=None, description="The notebook that this proposal proposes")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> NotebookSource:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of path, notebook, run_id, proposal_id")
+        return self
+
+
+class CreateDiff(Payload):
+    """Compare two notebooks: from base to remote. The three switches use nbdime's names."""
+
+    base: NotebookSource
+    remote: NotebookSource
+    outputs: bool = Field(default=True, description="Compare outputs and execution counts")
+    metadata: bool = Field(default=True, description="Compare metadata")
+
+
+class ChangeCounts(Payload):
+    """How many changes of each kind."""
+
+    insert: int = 0
+    delete: int = 0
+    modify: int = 0
+    move: int = 0
+    retype: int = 0
+    metadata: int = 0
+    outputs: int = 0
+
+
+class Diff(Payload):
+    """The differences, per cell for people and as nbdime's diff operations (JEP 8) for tools."""
+
+    base_hash: Sha256
+    remote_hash: Sha256
+    changes: list[Change]
+    counts: ChangeCounts
+    ops: list[JsonObject] = Field(description="nbdime.patching.patch(base, ops) is the remote notebook")

@@ -1,0 +1,111 @@
+"""Evidence: base and proposal executed with the same parameters, bound to the bytes that ran (DESIGN section 4)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .actors import Author
+from .payload import IdempotencyKey, Payload, Sha256, UtcTime, WaitRequest
+from .runs import ExecutionResult, Progress, RunState
+
+EvidenceState = Literal["pending", "running", "completed", "failed"]
+Verdict = Literal["green", "red"]
+ScrapChangeKind = Literal["added", "removed", "changed", "same"]
+
+
+class Environment(Payload):
+    """What a notebook ran in; ``fingerprint`` is the sha256 of all of it."""
+
+    kernel_name: str
+    interpreter: str
+    packages: dict[str, str] = Field(default_factory=dict, description="Distribution -> version")
+    fingerprint: Sha256
+
+
+class EvidenceRun(Payload):
+    """One of the two executions. The outputs are in the notebook of the run (`get_run_notebook`)."""
+
+    run_id: str
+    state: RunState
+    progress: Progress
+    result: ExecutionResult | None = None
+
+
+class ScrapChange(Payload):
+    """A scrap before and after; a side where it was not glued is null, and ``change`` says so."""
+
+    name: str
+    before: Any = None
+    after: Any = None
+    change: ScrapChangeKind
+
+
+class CreateEvidence(Payload):
+    """Run base and proposal with the same parameters in scratch copies of the working folder."""
+
+    proposal_id: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    timeout_seconds: float | None = Field(default=None, gt=0, description="For each of the two runs")
+    idempotency_key: IdempotencyKey = None
+
+
+class Evidence(Payload):
+    """Whether the proposal runs, and what it changes.
+
+    It executes code that an agent wrote, so under the policy ``ask`` it stays `pending` with ``awaiting_approval``
+    until a person answers with `decide_evidence`. ``base`` is null where the proposal is a new notebook.
+    """
+
+    evidence_id: str
+    version: int = 0
+    proposal_id: str
+    author: Author
+    state: EvidenceState = "pending"
+    awaiting_approval: bool = False
+    verdict: Verdict | None = None
+    stale: bool = False
+    message: str | None = Field(default=None, description="Why it failed or is red, in words")
+    base_hash: Sha256 | None
+    proposal_hash: Sha256
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    timeout_seconds: float | None = None
+    environment: Environment | None = None
+    base: EvidenceRun | None = None
+    proposal: EvidenceRun | None = None
+    scraps: list[ScrapChange] = Field(default_factory=list)
+    created_at: UtcTime
+    started_at: UtcTime | None = None
+    ended_at: UtcTime | None = None
+
+    def changed(self, **fields: Any) -> Evidence:
+        """This evidence with other fields, one version on."""
+        return self.model_copy(update={"version": self.version + 1, **fields})
+
+
+class GetEvidence(WaitRequest):
+    """Which evidence, and how long to wait for a change of it."""
+
+    evidence_id: str
+
+
+class DecideEvidence(Payload):
+    """A person lets evidence that waits run, or does not."""
+
+    evidence_id: str
+    decision: Literal["allow", "deny"]
+
+
+def compare_scraps(before: dict[str, Any], after: dict[str, Any]) -> list[ScrapChange]:
+    """Every scrap of either run, by name, with what became of it."""
+    return [_compare(name, before, after) for name in sorted(before.keys() | after.keys())]
+
+
+def _compare(name: str, before: dict[str, Any], after: dict[str, Any]) -> ScrapChange:
+    if name not in before:
+        return ScrapChange(name=name, after=after[name], change="added")
+    if name not in after:
+        return ScrapChange(name=name, before=before[name], change="removed")
+    change: ScrapChangeKind = "same" if before[name] == after[name] else "changed"
+    return ScrapChange(name=name, before=before[name], after=after[name], change=change)

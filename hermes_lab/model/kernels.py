@@ -1,0 +1,19 @@
+"""Kernels that may call tools: each has a token of its own, dead with the kernel."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .payload import Payload, UtcTime
+
+
+class KernelToken(Payload):
+    """What the store keeps of a kernel's token. ``run_id`` is set for the kernel of a run."""
+
+    kernel_id: str
+    token_hash: str
+    origin: Literal["session", "run"]
+    path: str | None = None
+    run_id: str | None = None
+    created_at: UtcTime
+    ended_at: UtcTime | None = None

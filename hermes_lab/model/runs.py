@@ -1,0 +1,172 @@
+"""Runs: executing a notebook in a fresh kernel, papermill's way (DESIGN sections 4 and 10)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .actors import Author
+from .errors import IllegalTransition
+from .payload import (
+    IdempotencyKey,
+    JsonObject,
+    Notebook,
+    PageRequest,
+    Payload,
+    Sha256,
+    UtcTime,
+    WaitRequest,
+)
+
+RunState = Literal["pending", "running", "completed", "failed", "cancelled"]
+CellState = Literal["not_run", "running", "completed", "failed", "died", "cancelled"]
+Cause = Literal[
+    "cell_error",
+    "kernel_died",
+    "timed_out",
+    "unresponsive",
+    "interrupted",
+    "invalid_notebook",
+    "invalid_parameters",
+    "kernel_not_found",
+    "kernel_failed_to_start",
+    "output_unwritable",
+]
+RunOrigin = Literal["request", "evidence"]
+
+ENDED: frozenset[RunState] = frozenset({"completed", "failed", "cancelled"})
+_FOLLOWS: dict[RunState, frozenset[RunState]] = {
+    "pending": frozenset({"running", "failed", "cancelled"}),
+    "running": ENDED,
+    "completed": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+
+
+class FailedCell(Payload):
+    """The cell that ended a run. ``index`` counts the cells of the INPUT notebook."""
+
+    index: int
+    cell_id: str | None = None
+    source: str
+    ename: str = Field(description='The exception, or "KernelDied", or "CellTimeout"')
+    evalue: str
+    traceback: list[str] = Field(default_factory=list)
+
+
+class ExecutionResult(Payload):
+    """What an execution came to; the first five keys are a contract with clients."""
+
+    status: Literal["success", "error"]
+    duration_seconds: float
+    cells_executed: int = Field(description="Code cells that ended, a failed one included")
+    failed_cell: FailedCell | None = None
+    scraps: JsonObject = Field(default_factory=dict, description="Scrap name -> value")
+
+
+class Progress(Payload):
+    """Code cells of the input notebook: how many there are, how many have ended."""
+
+    cells_total: int
+    cells_done: int = 0
+
+
+class CellTiming(Payload):
+    """How one code cell went."""
+
+    cell_id: str
+    state: CellState
+    duration_seconds: float | None = None
+
+
+class CreateRun(Payload):
+    """Run a notebook with parameters in a fresh kernel."""
+
+    input_path: str = Field(min_length=1)
+    output_path: str | None = Field(
+        default=None, min_length=1, description="Default: runs/<notebook name>/<run_id>.ipynb"
+    )
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    kernel_name: str | None = Field(default=None, description="Default: the notebook's own kernel")
+    timeout_seconds: float | None = Field(default=None, gt=0, description="For the whole run")
+    overwrite: bool = Field(default=False, description="Replace an output notebook that exists")
+    idempotency_key: IdempotencyKey = None
+
+
+class Run(Payload):
+    """A run as it stands now. ``cause`` says why a failed run failed; ``message`` says it in words."""
+
+    run_id: str
+    version: int = 0
+    state: RunState = "pending"
+    cause: Cause | None = None
+    message: str | None = None
+    origin: RunOrigin = "request"
+    author: Author
+    input_path: str
+    input_hash: Sha256
+    output_path: str
+    output_hash: Sha256 | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    kernel_name: str
+    timeout_seconds: float | None = None
+    created_at: UtcTime
+    started_at: UtcTime | None = None
+    ended_at: UtcTime | None = None
+    progress: Progress
+    cells: list[CellTiming] = Field(default_factory=list)
+    result: ExecutionResult | None = None
+
+    def moved(self, state: RunState, at: datetime, **fields: Any) -> Run:
+        """This run in its next state.
+
+        Raises:
+            IllegalTransition: a run that has ended does not move again.
+        """
+        if state not in _FOLLOWS[self.state]:
+            raise IllegalTransition(
+                f"The run is {self.state} and cannot become {state}.", state=self.state, run_id=self.run_id
+            )
+        moment = {"started_at": at} if state == "running" else {"ended_at": at}
+        return self.changed(state=state, **moment, **fields)
+
+    def changed(self, **fields: Any) -> Run:
+        """This run with other fields, one version on."""
+        return self.model_copy(update={"version": self.version + 1, **fields})
+
+
+class GetRun(WaitRequest):
+    """Which run, and how long to wait for a change of it."""
+
+    run_id: str
+
+
+class RunNotebook(Payload):
+    """The output notebook of a run as it is on disk now, while the run goes on too."""
+
+    run_id: str
+    path: str
+    notebook: Notebook
+
+
+class GetRunNotebook(Payload):
+    """Which run's output notebook."""
+
+    run_id: str
+
+
+class ListRuns(PageRequest):
+    """Runs, newest first."""
+
+    state: RunState | None = None
+    path: str | None = Field(default=None, description="Only runs of this input notebook")
+    origin: RunOrigin | None = None
+
+
+class CancelRun(Payload):
+    """Which run to stop."""
+
+    run_id: str
