@@ -47,6 +47,12 @@ class Agent(Payload):
     last_used_at: UtcTime | None = None
 
 
+class StoredAgent(Agent):
+    """An agent as the store keeps it: with the sha256 of its token."""
+
+    token_hash: str
+
+
 class IssuedAgent(Agent):
     """A new agent with its token, which is shown this once."""
 

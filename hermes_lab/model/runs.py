@@ -108,7 +108,9 @@ class Run(Payload):
     author: Author
     input_path: str
     input_hash: Sha256
-    output_path: str
+    output_path: str | None = Field(
+        description="Null for a run that is evidence: its output is kept in the store"
+    )
     output_hash: Sha256 | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     kernel_name: str

@@ -1,0 +1,25 @@
+"""The journal of writes to documents: the intended bytes are kept before the file is touched (DESIGN section 6)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .actors import Author
+from .payload import Payload, Sha256, UtcTime
+
+WriteState = Literal["journalled", "written", "abandoned"]
+
+
+class Write(Payload):
+    """A merge on its way into its document. ``intended_hash`` is the snapshot of the merged notebook."""
+
+    write_id: str
+    state: WriteState = "journalled"
+    proposal_id: str
+    path: str
+    author: Author
+    before_hash: Sha256 | None
+    intended_hash: Sha256
+    applied: list[str]
+    created_at: UtcTime
+    message: str | None = None
