@@ -1,0 +1,124 @@
+"""What the server and the runner say to each other, and the interface that both of its forms implement.
+
+Commands go to the runner, events come back; each is one line of JSON. The module imports nothing heavy: a
+server, a command line and the runner's own process all start with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field, TypeAdapter
+
+from hermes_lab.model.evidence import Environment
+from hermes_lab.model.payload import JsonObject, Notebook, Payload, Sha256, UtcTime
+from hermes_lab.model.runs import Cause, CellTiming, ExecutionResult, Progress
+
+DEFAULT_KERNEL_NAME = "python3"
+"""What Jupyter runs where a notebook names no kernel."""
+
+
+class ExecuteNotebook(Payload):
+    """Execute a notebook in a fresh kernel and keep its output notebook on disk.
+
+    ``notebook`` is valid nbformat 4.5 JSON with unique cell ids. ``environment`` is applied over the runner's own
+    environment, for the kernel alone. ``input_path`` is only recorded, as papermill records it.
+    """
+
+    kind: Literal["execute"] = "execute"
+    run_id: str
+    notebook: Notebook
+    input_path: str | None = None
+    output_path: str = Field(description="Absolute path on this machine; its folder is made where it is missing")
+    working_folder: str = Field(description="Absolute path on this machine")
+    parameters: JsonObject = Field(default_factory=dict)
+    kernel_name: str | None = Field(default=None, description="Null: the notebook's own")
+    timeout_seconds: float | None = Field(default=None, gt=0, description="For the whole run")
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class CancelExecution(Payload):
+    """Interrupt a run, and kill its kernel when that does not end it in time."""
+
+    kind: Literal["cancel"] = "cancel"
+    run_id: str
+
+
+class ExecutionStarted(Payload):
+    """The run has left the queue; its output notebook is on disk. ``cells`` are all code cells, `not_run`."""
+
+    kind: Literal["started"] = "started"
+    run_id: str
+    started_at: UtcTime
+    progress: Progress
+    cells: list[CellTiming]
+
+
+class ExecutionProgressed(Payload):
+    """The cells that changed since the event before; the rest is as it was."""
+
+    kind: Literal["progressed"] = "progressed"
+    run_id: str
+    progress: Progress
+    cells: list[CellTiming]
+
+
+class ExecutionEnded(Payload):
+    """How a run ended. ``result`` is null where the runner did not live to see the end (`interrupted`).
+
+    ``cells`` are all code cells of the input notebook. ``output_hash`` is null where no output could be written.
+    """
+
+    kind: Literal["ended"] = "ended"
+    run_id: str
+    state: Literal["completed", "failed", "cancelled"]
+    cause: Cause | None = None
+    message: str | None = None
+    ended_at: UtcTime
+    progress: Progress
+    cells: list[CellTiming] = Field(default_factory=list)
+    result: ExecutionResult | None = None
+    output_hash: Sha256 | None = None
+    environment: Environment | None = None
+
+
+ExecutionEvent = ExecutionStarted | ExecutionProgressed
+OnEvent = Callable[[ExecutionEvent], None]
+"""Called in the event loop, in order, for each run; must not block."""
+
+COMMAND: TypeAdapter[ExecuteNotebook | CancelExecution] = TypeAdapter(
+    Annotated[ExecuteNotebook | CancelExecution, Field(discriminator="kind")]
+)
+EVENT: TypeAdapter[ExecutionStarted | ExecutionProgressed | ExecutionEnded] = TypeAdapter(
+    Annotated[ExecutionStarted | ExecutionProgressed | ExecutionEnded, Field(discriminator="kind")]
+)
+
+
+class NotebookRunner(Protocol):
+    """Executes notebooks, in this process or in another one."""
+
+    async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
+        """Execute a notebook and return when the run has ended, its kernel is gone and its output is written.
+
+        A failed cell, a dead kernel or a lost runner are answers. ``on_event`` gets one `ExecutionStarted` and
+        then every change of a cell; the end is the return value alone.
+        """
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask a run to end as `cancelled`; `execute` returns when it has. A run that has ended is left alone."""
+
+    async def close(self) -> None:
+        """End every run as `interrupted`, kill every kernel, and return when they are gone."""
+
+
+def kernel_name_of(notebook: Notebook, requested: str | None) -> str:
+    """The kernel that a notebook runs in: the one asked for, else its own, else Jupyter's default."""
+    own = notebook.get("metadata", {}).get("kernelspec", {}).get("name")
+    return requested or own or DEFAULT_KERNEL_NAME
+
+
+def code_cells_of(notebook: Notebook) -> list[CellTiming]:
+    """The code cells of an input notebook, none of them run."""
+    cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    return [CellTiming(cell_id=cell["id"], state="not_run") for cell in cells]
