@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timezone
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import uuid4
@@ -72,3 +73,8 @@ def new_id() -> str:
 def now() -> datetime:
     """The present moment in UTC."""
     return datetime.now(timezone.utc)
+
+
+def sha256(content: str | bytes) -> str:
+    """The sha256 of the bytes in hex; text is taken as UTF-8."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
