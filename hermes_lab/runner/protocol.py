@@ -22,15 +22,15 @@ DEFAULT_KERNEL_NAME = "python3"
 class ExecuteNotebook(Payload):
     """Execute a notebook in a fresh kernel and keep its output notebook on disk.
 
-    ``notebook`` is valid nbformat 4.5 JSON with unique cell ids. ``environment`` is applied over the runner's own
-    environment, for the kernel alone. ``input_path`` is only recorded, as papermill records it.
+    ``notebook`` is valid nbformat 4.5 JSON with unique cell ids. ``environment`` is applied over the runner's
+    own environment, for the kernel alone. ``input_path`` is only recorded, as papermill records it.
     """
 
     kind: Literal["execute"] = "execute"
     run_id: str
     notebook: Notebook
     input_path: str | None = None
-    output_path: str = Field(description="Absolute path on this machine; its folder is made where it is missing")
+    output_path: str = Field(description="Absolute path on this machine; a missing folder is made")
     working_folder: str = Field(description="Absolute path on this machine")
     parameters: JsonObject = Field(default_factory=dict)
     kernel_name: str | None = Field(default=None, description="Null: the notebook's own")
@@ -67,7 +67,7 @@ class ExecutionProgressed(Payload):
 class ExecutionEnded(Payload):
     """How a run ended. ``result`` is null where the runner did not live to see the end (`interrupted`).
 
-    ``cells`` are all code cells of the input notebook. ``output_hash`` is null where no output could be written.
+    ``cells`` are all code cells of the input notebook. ``output_hash`` is null where no output was written.
     """
 
     kind: Literal["ended"] = "ended"
@@ -99,14 +99,14 @@ class NotebookRunner(Protocol):
     """Executes notebooks, in this process or in another one."""
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
-        """Execute a notebook and return when the run has ended, its kernel is gone and its output is written.
+        """Execute a notebook; returns when the run has ended, its kernel is gone and its output is written.
 
-        A failed cell, a dead kernel or a lost runner are answers. ``on_event`` gets one `ExecutionStarted` and
-        then every change of a cell; the end is the return value alone.
+        A failed cell, a dead kernel or a lost runner are answers. ``on_event`` gets one `ExecutionStarted`
+        and then every change of a cell; the end is the return value alone.
         """
 
     async def cancel(self, run_id: str) -> None:
-        """Ask a run to end as `cancelled`; `execute` returns when it has. A run that has ended is left alone."""
+        """Ask a run to end as `cancelled`; `execute` returns when it has. An ended run is left alone."""
 
     async def close(self) -> None:
         """End every run as `interrupted`, kill every kernel, and return when they are gone."""
