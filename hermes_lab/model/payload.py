@@ -29,9 +29,12 @@ IdempotencyKey = Annotated[
 
 
 class Payload(BaseModel):
-    """Immutable, and strict about names: a misspelled field is an error, not a silent default."""
+    """Immutable, and strict about names: a misspelled field is an error, not a silent default.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Answers always carry every field, and their schema says so: a client need not ask whether one is there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 Item = TypeVar("Item")
