@@ -1,0 +1,1 @@
+"""The steps of `scripts/demo`. They run before anything is installed: standard library only."""

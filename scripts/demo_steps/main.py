@@ -1,0 +1,169 @@
+"""The demo from the first step to the last."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from demo_steps.check import Check
+from demo_steps.console import Failed, note, step
+from demo_steps.environment import ensure_environment
+from demo_steps.server import JupyterLab
+from demo_steps.workspace import NOTEBOOK, make_workspace
+
+CHECKOUT = Path(__file__).parents[2]
+DEMO = CHECKOUT / ".demo"
+SECONDS_FOR_THE_AGENT = 300
+REVIEW_WANTED = "waiting for the review"
+
+
+def main(description: str | None) -> int:
+    """Run the demo, or its check; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="without a browser: accept, merge, verify, exit 0 or 1"
+    )
+    check = parser.parse_args().check
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, stop)
+    try:
+        return run_check() if check else run_demo()
+    except Failed as failure:
+        print(f"\nscripts/demo: {failure}", flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\nscripts/demo: stopped", flush=True)
+        return 130
+
+
+def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End the demo in order, whatever ends it."""
+    raise KeyboardInterrupt
+
+
+def run_demo() -> int:
+    """Start, let the agent propose, and stay until the person ends it."""
+    workspace = DEMO / "workspaces" / time.strftime("%Y-%m-%d-%H%M%S")
+    python = prepare(workspace)
+    with started_lab(python, workspace, DEMO / "lab") as server:
+        address = f"{server.url}lab/tree/{NOTEBOOK}?token={server.token}"
+        with started_agent(python, server, issue_token(server)) as agent:
+            for line in lines_of(agent):
+                if REVIEW_WANTED in line:
+                    invite(address, workspace)
+        step("the agent has ended; JupyterLab goes on until Ctrl-C")
+        while server.running:
+            time.sleep(1)
+    raise Failed(f"JupyterLab ended by itself; its log is {server.log}")
+
+
+def run_check() -> int:
+    """The same journey with a person who accepts over REST; 0 when everything is as it should be."""
+    DEMO.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="check-", dir=DEMO))
+    workspace = folder / "workspace"
+    python = prepare(workspace)
+    check = Check(workspace, CHECKOUT / "examples" / "agent" / "proposal.json")
+    with started_lab(python, workspace, folder) as server:
+        check.the_lab_page(server)
+        token = issue_token(server)
+        with started_agent(python, server, token) as agent:
+            limit = threading.Timer(SECONDS_FOR_THE_AGENT, agent.kill)
+            limit.daemon = True  # a check that fails early does not wait for it
+            limit.start()
+            for line in lines_of(agent):
+                if REVIEW_WANTED in line:
+                    check.review_and_merge(server, check.the_proposal(server, token))
+            limit.cancel()
+            check.expect(agent.wait() == 0, "the agent saw that its proposal was merged")
+        check.the_merged_file()
+        check.expect(server.stop() == 0, "the server ended in order and left no process behind")
+    if check.failures:
+        raise Failed(
+            f"{check.failures} of {check.made} checks failed; the logs and the workspace are in {folder}"
+        )
+    shutil.rmtree(folder)
+    step(f"all {check.made} checks passed")
+    return 0
+
+
+def prepare(workspace: Path) -> Path:
+    """The environment and the workspace; returns the environment's Python."""
+    if shutil.which("git") is None:
+        raise Failed("git is not on PATH. On Debian and Ubuntu: apt install git")
+    DEMO.mkdir(exist_ok=True)
+    python = ensure_environment(CHECKOUT, DEMO)
+    step(f"making a sample workspace in {workspace.relative_to(CHECKOUT)}")
+    make_workspace(CHECKOUT, workspace)
+    return python
+
+
+@contextmanager
+def started_lab(python: Path, workspace: Path, folder: Path) -> Iterator[JupyterLab]:
+    """JupyterLab, for as long as the block lasts."""
+    step("starting JupyterLab on this machine's loopback address")
+    note('HermesLab.agent_execution = "allow": what the agent proposes is executed without asking you first,')
+    note("with your rights. That is for this demo; the default is to ask.")
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    with JupyterLab(python, workspace, folder) as server:
+        note(f"it answers after {time.monotonic() - began:.1f} s")
+        yield server
+
+
+@contextmanager
+def started_agent(python: Path, server: JupyterLab, token: str) -> Iterator[subprocess.Popen[str]]:
+    """The example agent, for as long as the block lasts."""
+    step("starting the agent")
+    child = subprocess.Popen(
+        [str(python), "-I", str(CHECKOUT / "examples" / "agent_client.py")],
+        env=os.environ | {"HERMES_URL": server.url, "HERMES_AGENT_TOKEN": token, "NO_PROXY": "127.0.0.1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def issue_token(server: JupyterLab) -> str:
+    """A token for the agent, issued in the person's name."""
+    issued = server.request("POST", "agents", {"name": "fleet-agent"})
+    return str(issued["token"])
+
+
+def lines_of(child: subprocess.Popen[str]) -> Iterator[str]:
+    """What the agent prints, shown and given line by line until it ends."""
+    assert child.stdout is not None
+    for line in child.stdout:
+        note(line.rstrip())
+        yield line
+
+
+def invite(address: str, workspace: Path) -> None:
+    """Tell the person what to open."""
+    print(
+        f"\n    Open  {address}\n"
+        "\n    The Hermes sidebar lists the agent's run and its proposal. Open the proposal, look at the"
+        "\n    evidence, accept or reject each change, and merge. The notebook then holds what you accepted:"
+        f"\n    git -C {workspace} diff"
+        "\n    Ctrl-C here ends the demo.\n",
+        flush=True,
+    )
