@@ -29,7 +29,7 @@ class Refused(Exception):
     """The server answered a request with an error."""
 
     def __init__(self, status: int, body: str) -> None:
-        super().__init__(f"{status} {body}")
+        super().__init__(f"{status} {body[:300]}")
         self.status = status
 
 
@@ -51,6 +51,7 @@ class JupyterLab:
                 f"--ServerApp.port={_free_port()}",
                 f"--ServerApp.root_dir={workspace}",
                 "--HermesLab.agent_execution=allow",
+                f"--ServerApp.allow_root={os.geteuid() == 0}",  # as in a container
             ],
             cwd=workspace,
             env=_environment(python, folder) | {MARK: self._mark},
