@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from datetime import datetime
 from typing import Any, Dict
 
@@ -33,7 +34,7 @@ def call(tool: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
         # A request whose answer was lost is sent again: with the same key it is the same call.
         "idempotency_key": os.urandom(16).hex(),
     }
-    answer = server.ask("POST", "tool_calls", request, WAIT)
+    answer = _create(server, request)
     if answer.status in (400, 413):
         return {"error": answer.body.get("message", "invalid request")}
     state = _tool_call(answer)
@@ -45,6 +46,16 @@ def call(tool: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
         path = "tool_calls/{tool_call_id}?wait={wait}&since={version}".format(wait=WAIT, **state)
         state = _tool_call(server.ask("GET", path, None, WAIT))
     return _outcome(state)
+
+
+def _create(server: Server, request: Dict[str, Any]) -> Answer:
+    """The server's answer; where a lost connection made us ask twice, the answer to the first request."""
+    patience = time.monotonic() + 2 * WAIT
+    answer = server.ask("POST", "tool_calls", request, WAIT)
+    while answer.body.get("code") == "idempotency_in_progress" and time.monotonic() < patience:
+        time.sleep(0.2)
+        answer = server.ask("POST", "tool_calls", request, WAIT)
+    return answer
 
 
 def _tool_call(answer: Answer) -> Dict[str, Any]:

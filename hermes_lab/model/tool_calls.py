@@ -37,7 +37,10 @@ _FOLLOWS: dict[ToolCallState, frozenset[ToolCallState]] = {
 
 
 class CreateToolCall(Payload):
-    """A cell asks for a tool. ``wait`` holds the answer back until the call has ended, or time is up."""
+    """A cell asks for a tool.
+
+    ``wait`` holds the answer back until the call has ended or awaits approval, or time is up.
+    """
 
     tool: str = Field(min_length=1, max_length=100)
     arguments: JsonObject = Field(default_factory=dict)
