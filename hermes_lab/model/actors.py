@@ -59,10 +59,15 @@ SCOPES: dict[str, Scope] = {
         ),
         Scope(
             name="tool_calls:create",
-            description="Call a tool from a cell, and read the answer of own calls.",
+            description="Call a tool from a cell.",
+            includes=("tool_calls:read",),
             holders=frozenset({"kernel"}),
         ),
-        Scope(name="tool_calls:read", description="See which tools were called.", holders=_PEOPLE),
+        Scope(
+            name="tool_calls:read",
+            description="See tool calls; a kernel sees its own alone.",
+            holders=frozenset({"human", "kernel"}),
+        ),
         Scope(
             name="tool_calls:decide",
             description="Approve or deny a tool call that waits.",

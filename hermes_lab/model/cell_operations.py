@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from .diffs import NOTEBOOK_CHANGE_ID
 from .errors import InvalidRequest
 from .payload import JsonObject, Notebook, Payload, new_id
 
@@ -73,25 +74,31 @@ class SetMetadata(Payload):
 CellOperation = Annotated[Insert | ReplaceSource | Delete | MoveCell | SetMetadata, Field(discriminator="op")]
 
 
-def apply_operations(base: Notebook, operations: Sequence[CellOperation]) -> Notebook:
-    """The notebook that the operations make of ``base``, applied in their order; ``base`` is not touched.
+def apply_operations(base: Notebook, operations: Sequence[CellOperation]) -> tuple[Notebook, dict[str, str]]:
+    """The notebook that the operations make of ``base``, applied in their order, and the rationales given, by the id
+    of the cell ("notebook" for the notebook's own metadata). ``base`` is not touched.
 
     Raises:
         InvalidRequest: an operation names a cell that is not there, or an id that is taken
             (``details.field`` is ``operations.<index>.<field>``).
     """
     notebook = copy.deepcopy(base)
+    rationales: dict[str, str] = {}
     for position, operation in enumerate(operations):
-        _apply(notebook, operation, f"operations.{position}")
-    return notebook
+        cell_id = _apply(notebook, operation, f"operations.{position}")
+        if operation.rationale is not None:
+            rationales[cell_id or NOTEBOOK_CHANGE_ID] = operation.rationale
+    return notebook, rationales
 
 
-def _apply(notebook: Notebook, operation: CellOperation, field: str) -> None:
+def _apply(notebook: Notebook, operation: CellOperation, field: str) -> str | None:
+    """Apply one operation in place; answers the id of the cell concerned."""
     cells: list[JsonObject] = notebook["cells"]
     match operation:
         case Insert():
             cell = _new_cell(cells, operation.cell, f"{field}.cell.id")
             cells.insert(_after(cells, operation.after_cell_id, f"{field}.after_cell_id"), cell)
+            return str(cell["id"])
         case ReplaceSource():
             index = _find(cells, operation.cell_id, f"{field}.cell_id")
             cells[index] = _with_source(cells[index], operation)
@@ -108,6 +115,7 @@ def _apply(notebook: Notebook, operation: CellOperation, field: str) -> None:
                 target = cells[_find(cells, operation.cell_id, f"{field}.cell_id")]
             merged = {**target.get("metadata", {}), **operation.metadata}
             target["metadata"] = {key: value for key, value in merged.items() if value is not None}
+    return operation.cell_id
 
 
 def _find(cells: list[JsonObject], cell_id: str, field: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from .actors import Author
 from .errors import IllegalTransition
 from .payload import (
     IdempotencyKey,
@@ -17,7 +18,6 @@ from .payload import (
     WaitRequest,
     WaitSeconds,
 )
-from .actors import Author
 
 ToolCallState = Literal[
     "requested", "awaiting_approval", "running", "succeeded", "failed", "denied", "expired"

@@ -1,0 +1,112 @@
+"""The server's parts, put together once. The only place where they are constructed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .engines.built_in_tools import BuiltInTools
+from .engines.contents import Documents
+from .engines.files import Files
+from .engines.paths import Root
+from .engines.runtime_folder import runtime_folder
+from .engines.terminal import Terminal
+from .engines.web import Web
+from .model.events import Changed
+from .model.tool_calls import Policy
+from .runner.supervisor import RunnerSupervisor
+from .services import Services
+from .services.agents import Agents
+from .services.comparisons import Comparisons
+from .services.events import Events
+from .services.evidence import AgentExecution, EvidencePolicy, EvidenceService
+from .services.executions import Executions
+from .services.kernels import Kernels
+from .services.merges import Merges
+from .services.notebooks import Notebooks
+from .services.proposals import Proposals
+from .services.recovery import Recovery
+from .services.reviews import Reviews
+from .services.runs import Runs
+from .services.tasks import Tasks
+from .services.tool_calls import ToolCalls
+from .services.views import ProposalViews
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the traits of the application come to."""
+
+    db_url: str
+    root_folder: Path
+    data_folder: Path
+    closed_folders: tuple[Path, ...]
+    agent_execution: AgentExecution
+    max_concurrent_runs: int
+    evidence_copy_limit_bytes: int
+    tool_policies: dict[str, Policy]
+    approval_timeout_seconds: float
+    searxng_url: str
+
+
+class Composition:
+    """The services of one server, from its start to its end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        contents_manager: Any,
+        kernel_languages: Callable[[], Awaitable[dict[str, str]]],
+        server_url: Callable[[], str],
+        emit: Callable[[Changed], None],
+        environment: dict[str, str],
+    ) -> None:
+        self.ready = asyncio.Event()
+        self._store = store = Store(settings.db_url)
+        self._tasks = tasks = Tasks()
+        self._runner = RunnerSupervisor(max_concurrent=settings.max_concurrent_runs)
+        root = Root(settings.root_folder, closed=settings.closed_folders)
+        documents = Documents(contents_manager, root)
+        events = Events(emit)
+        self.kernels = Kernels(store, server_url, runtime_folder(settings.data_folder / "runtime"))
+        tools = BuiltInTools(root, Terminal(root, environment), Files(root), Web(settings.searxng_url))
+        tool_calls = ToolCalls(
+            store, events, self.kernels, tools, settings.tool_policies, settings.approval_timeout_seconds
+        )
+        executions = Executions(store, events, self._runner, self.kernels)
+        views = ProposalViews(store, documents)
+        runs = Runs(store, events, documents, root, executions, kernel_languages, tasks)
+        merges = Merges(store, events, documents, views)
+        policy = EvidencePolicy(
+            settings.agent_execution, settings.data_folder / "evidence", settings.evidence_copy_limit_bytes
+        )
+        self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls)
+        self.services = Services(
+            store=store,
+            notebooks=Notebooks(store, documents),
+            runs=runs,
+            comparisons=Comparisons(documents, runs, views),
+            proposals=Proposals(store, events, documents, views),
+            reviews=Reviews(store, events, views),
+            merges=merges,
+            evidence=EvidenceService(store, events, root, views, runs, executions, tasks, policy),
+            tool_calls=tool_calls,
+            agents=Agents(store),
+        )
+
+    async def start(self) -> None:
+        """Put in order what earlier servers left; requests wait until this is done."""
+        await self._recovery.recover()
+        self.ready.set()
+
+    async def close(self) -> None:
+        """End what still runs, and leave the store."""
+        await self.services.tool_calls.close()
+        await self._runner.close()
+        await self._tasks.close()
+        self._store.close()

@@ -1,0 +1,52 @@
+"""Scratch copies of a working folder, so that what runs in them never writes the original."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..model.errors import TooLarge
+
+LEFT_OUT = frozenset({".git", ".ipynb_checkpoints", "__pycache__", "node_modules", ".venv", "runs"})
+"""Folders that are not copied: history, caches, installations, and the outputs of earlier runs."""
+
+
+def copy_folder(source: Path, target: Path, limit_bytes: int) -> None:
+    """Copy the files below ``source`` to ``target``, with the contents that links point to and never as links: a link
+    would lead a write back into the original. A linked folder that contains ``source`` is not followed.
+
+    Raises:
+        TooLarge: the files add up to more than ``limit_bytes``; nothing is left at ``target``.
+    """
+    left = limit_bytes
+    try:
+        target.mkdir(parents=True)
+        for path in _files(source, frozenset({source.resolve()})):
+            left -= path.stat().st_size
+            if left < 0:
+                raise TooLarge(
+                    f"The folder of the notebook holds more than {limit_bytes} bytes, the limit for a scratch copy.",
+                    code="folder_too_large",
+                    field="path",
+                    limit_bytes=limit_bytes,
+                )
+            copied = target / path.relative_to(source)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copied)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda each: each.name):
+            path = Path(entry.path)
+            if entry.is_dir():
+                real = path.resolve()
+                if entry.name not in LEFT_OUT and real not in above:
+                    yield from _files(path, above | {real})
+            elif entry.is_file():
+                yield path

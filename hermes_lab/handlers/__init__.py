@@ -1,0 +1,1 @@
+"""Tornado: requests in, actors recognised, errors mapped. What is done is in the table of operations."""

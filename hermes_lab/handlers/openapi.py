@@ -1,0 +1,98 @@
+"""The OpenAPI 3.1 document, made from the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from .._version import __version__
+from ..model.actors import SCOPES
+from ..model.errors import ErrorBody
+from ..model.payload import JsonObject
+from ..operations import OPERATIONS, Operation
+from .authentication import HermesHandler
+
+PREFIX = "/hermes/api"
+_REF = "#/components/schemas/{model}"
+
+
+class OpenApiHandler(HermesHandler):
+    """Serves the document to whoever may use the API."""
+
+    @allow_unauthenticated
+    async def get(self) -> None:
+        """The document."""
+        await self.actor()
+        self.answer(document())
+
+
+def document() -> JsonObject:
+    """The OpenAPI document of this version."""
+    models: list[tuple[type[BaseModel], Any]] = [(ErrorBody, "serialization")]
+    for operation in OPERATIONS:
+        models += [(operation.request, "validation"), (operation.response, "serialization")]
+    references, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
+    schemas: JsonObject = dict(definitions["$defs"])
+    paths: dict[str, JsonObject] = {}
+    for operation in OPERATIONS:
+        row = _row(operation, references, schemas)
+        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = row
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "hermes_lab",
+            "version": __version__,
+            "description": "Agents and people, on notebooks.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _row(operation: Operation, references: Any, schemas: JsonObject) -> JsonObject:
+    request = schemas[references[operation.request, "validation"]["$ref"].rsplit("/", 1)[-1]]
+    response = references[operation.response, "serialization"]
+    in_path = operation.path_fields
+    in_query = (
+        [] if operation.method != "GET" else [name for name in request["properties"] if name not in in_path]
+    )
+    row: JsonObject = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": f"Scope `{operation.scope}`: {SCOPES[operation.scope].description}",
+        "tags": [operation.path.split("/")[1]],
+        "parameters": [_parameter(request, name, "path") for name in in_path]
+        + [_parameter(request, name, "query") for name in in_query],
+        "responses": {
+            str(operation.status): {
+                "description": "Done",
+                "content": {"application/json": {"schema": response}},
+            },
+            "default": {
+                "description": "Not done",
+                "content": {"application/json": {"schema": {"$ref": _REF.format(model="ErrorBody")}}},
+            },
+        },
+    }
+    if operation.method == "POST":
+        row["requestBody"] = {"content": {"application/json": {"schema": _body(request, in_path)}}}
+    return row
+
+
+def _parameter(request: JsonObject, name: str, place: str) -> JsonObject:
+    required = place == "path" or name in request.get("required", [])
+    return {"name": name, "in": place, "required": required, "schema": request["properties"][name]}
+
+
+def _body(request: JsonObject, in_path: list[str]) -> JsonObject:
+    """The request's schema without the fields that are in the path."""
+    properties = {name: schema for name, schema in request["properties"].items() if name not in in_path}
+    required = [name for name in request.get("required", []) if name not in in_path]
+    return {**request, "properties": properties, "required": required}

@@ -1,0 +1,31 @@
+"""Every route under our prefix."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from ..operations import OPERATIONS, Operation
+from .authentication import Shared, UnknownRouteHandler
+from .openapi import PREFIX, OpenApiHandler
+from .operation import OperationHandler
+
+Route = tuple[str, type[Any], dict[str, Any]]
+
+
+def routes(shared: Shared) -> list[Route]:
+    """A route for each path of the table, and those that are no operations."""
+    common = {"shared": shared}
+    by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
+    for operation in OPERATIONS:
+        by_path[operation.path][operation.method] = operation
+    return [
+        *((_pattern(path), OperationHandler, {**common, "operations": row}) for path, row in by_path.items()),
+        (f"{PREFIX}/openapi.json", OpenApiHandler, common),
+        (r"/hermes/.*", UnknownRouteHandler, common),
+    ]
+
+
+def _pattern(path: str) -> str:
+    return PREFIX + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)

@@ -1,0 +1,53 @@
+"""Telling whoever waits that something changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from ..model.events import Changed, Noun
+from ..model.payload import WaitRequest
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+V = TypeVar("V", bound=_Versioned)
+
+
+class Events:
+    """Wakes long polls in this process and hands every change to ``emit`` (Jupyter's event log)."""
+
+    def __init__(self, emit: Callable[[Changed], None]) -> None:
+        self._emit = emit
+        self._waiting: dict[tuple[Noun, str], set[asyncio.Future[None]]] = defaultdict(set)
+
+    def publish(self, noun: Noun, id: str, state: str) -> None:
+        """Say that the thing changed."""
+        for waiter in self._waiting.pop((noun, id), set()):
+            if not waiter.done():
+                waiter.set_result(None)
+        self._emit(Changed(noun=noun, id=id, state=state))
+
+    async def changed(self, noun: Noun, id: str, timeout: float) -> None:
+        """Return at the next change of the thing, or after ``timeout`` seconds."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[noun, id].add(waiter)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(waiter, timeout)
+
+    async def latest(
+        self, noun: Noun, id: str, request: WaitRequest, ended: Callable[[V], bool], read: Callable[[], V]
+    ) -> V:
+        """A read that may wait (see WaitRequest); what has ended is answered at once."""
+        item = read()
+        newer = request.since is not None and item.version > request.since
+        if request.wait == 0 or newer or ended(item):
+            return item
+        await self.changed(noun, id, request.wait)
+        return read()

@@ -1,0 +1,153 @@
+"""Merging: what a person accepted goes into the document as it is now (DESIGN section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from ..engines.contents import Document, Documents
+from ..engines.notebook_format import serialise
+from ..model.actors import Actor
+from ..model.errors import Conflict, IllegalTransition, MergeConflict, NotFound
+from ..model.payload import Notebook, new_id, now
+from ..model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, ProposedChange
+from ..model.writes import Write
+from ..store import Store
+from .events import Events
+from .merging import merge
+from .reviews import state_of
+from .views import ProposalViews
+
+
+class Merges:
+    """Writes accepted changes, one merge at a time on a path, journalled before the file is touched."""
+
+    def __init__(self, store: Store, events: Events, documents: Documents, views: ProposalViews) -> None:
+        self._store = store
+        self._events = events
+        self._documents = documents
+        self._views = views
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def merge(self, actor: Actor, request: MergeProposal) -> Proposal:
+        """Write the accepted changes of the proposal into its document.
+
+        Raises:
+            NotFound: there is no such proposal, or its document is gone.
+            IllegalTransition: the proposal has ended.
+            Conflict: nothing is accepted, or the document is not the expected one.
+            MergeConflict: accepted changes overlap what the document has become; nothing is written.
+        """
+        path = self._views.stored(request.proposal_id).path
+        async with self._locks[path]:
+            proposal = self._mergeable(request.proposal_id)
+            current = await self._current(proposal)
+            current_hash = None if current is None else current.hash
+            if request.expected_hash is not None and request.expected_hash != current_hash:
+                raise Conflict(
+                    "The document is not the one you expected.",
+                    code="document_moved",
+                    field="expected_hash",
+                    current_hash=current_hash,
+                )
+            accepted = _accepted(proposal)
+            merged = await self._merged(proposal, current, accepted)
+            write = self._journal(actor, proposal, current_hash, merged, list(accepted))
+            return await self._views.view(await self.carry_out(write, merged, current))
+
+    async def carry_out(self, write: Write, merged: Notebook, current: Document | None) -> Proposal:
+        """Write a journalled notebook into its document and record that it is there."""
+        after = write.intended_hash
+        if after != write.before_hash:
+            after = await self._documents.write(write.path, merged, current)
+        proposal = self._views.stored(write.proposal_id)
+        moment = now()
+        record = Merge(
+            merge_id=write.write_id,
+            author=write.author,
+            merged_at=moment,
+            before_hash=write.before_hash,
+            hash=after,
+            applied=write.applied,
+        )
+        changes = [_applied(change, write.applied) for change in proposal.changes]
+        fields = {
+            "changes": changes,
+            "merge": record,
+            "merges": [*proposal.merges, record],
+            "updated_at": moment,
+        }
+        state = state_of(changes)
+        done = proposal.changed(**fields) if state == proposal.state else proposal.moved(state, **fields)
+        with self._store.transaction():
+            self._store.writes.replace(write.model_copy(update={"state": "written"}))
+            self._store.proposals.replace(done)
+            details = {"path": write.path, "before_hash": write.before_hash, "hash": after}
+            self._store.audit.append(write.author, "merge_proposal", proposal.proposal_id, details)
+        self._events.publish("proposals", proposal.proposal_id, done.state)
+        return done
+
+    def _mergeable(self, proposal_id: str) -> Proposal:
+        proposal = self._views.stored(proposal_id)
+        if proposal.state != "open":
+            raise IllegalTransition(
+                f"The proposal is {proposal.state} and cannot be merged.",
+                state=proposal.state,
+                proposal_id=proposal_id,
+            )
+        if not _accepted(proposal):
+            raise Conflict("No change of the proposal is accepted.", code="nothing_accepted")
+        return proposal
+
+    async def _current(self, proposal: Proposal) -> Document | None:
+        try:
+            return await self._documents.read(proposal.path)
+        except NotFound as error:
+            if proposal.base_hash is None:
+                return None
+            raise NotFound(
+                f"{proposal.path} is gone.", code="document_missing", field="path", path=proposal.path
+            ) from error
+
+    async def _merged(
+        self, proposal: Proposal, current: Document | None, accepted: dict[str, ChangeDecision]
+    ) -> Notebook:
+        base, remote = self._views.base(proposal), self._views.snapshot(proposal.proposal_hash)
+        local = None if current is None else current.notebook
+        merged = await asyncio.to_thread(merge, base, local, remote, accepted)
+        if merged.conflicts:
+            raise MergeConflict(
+                "Accepted changes overlap what the document has become.",
+                current_hash=None if current is None else current.hash,
+                conflicts=[conflict.model_dump(mode="json") for conflict in merged.conflicts],
+            )
+        return merged.notebook
+
+    def _journal(
+        self, actor: Actor, proposal: Proposal, before: str | None, merged: Notebook, applied: list[str]
+    ) -> Write:
+        with self._store.transaction():
+            write = Write(
+                write_id=new_id(),
+                proposal_id=proposal.proposal_id,
+                path=proposal.path,
+                author=actor.author,
+                before_hash=before,
+                intended_hash=self._store.snapshots.put(serialise(merged)),
+                applied=applied,
+                created_at=now(),
+            )
+            self._store.writes.insert(write)
+        return write
+
+
+def _accepted(proposal: Proposal) -> dict[str, ChangeDecision]:
+    return {
+        change.change_id: change.decision
+        for change in proposal.changes
+        if change.state == "pending" and change.decision is not None
+    }
+
+
+def _applied(change: ProposedChange, applied: list[str]) -> ProposedChange:
+    return change.model_copy(update={"state": "applied"}) if change.change_id in applied else change

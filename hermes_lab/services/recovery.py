@@ -1,0 +1,66 @@
+"""Putting in order what servers left behind that stopped in the middle of something."""
+
+from __future__ import annotations
+
+from ..engines.contents import Documents
+from ..engines.notebook_format import parse
+from ..model.payload import now
+from ..model.writes import Write
+from ..store import Store
+from .kernels import Kernels
+from .merges import Merges
+from .tool_calls import ToolCalls
+
+
+class Recovery:
+    """Runs once at start, before the first request: only rows of dead servers are touched."""
+
+    def __init__(
+        self, store: Store, documents: Documents, merges: Merges, kernels: Kernels, tool_calls: ToolCalls
+    ) -> None:
+        self._store = store
+        self._documents = documents
+        self._merges = merges
+        self._kernels = kernels
+        self._tool_calls = tool_calls
+
+    async def recover(self) -> None:
+        """End runs and evidence of dead servers as interrupted, finish or give up their merges."""
+        for instance_id in self._store.instances.dead():
+            self._end_runs(instance_id)
+            self._end_evidence(instance_id)
+            for write in self._store.writes.all(instance_id=instance_id, state="journalled"):
+                await self._complete(write)
+            self._kernels.end_all_of(instance_id)
+            self._tool_calls.end_all_of(instance_id)
+            self._store.idempotency.release_claims_of(instance_id)
+            self._store.instances.forget(instance_id)
+
+    def _end_runs(self, instance_id: str) -> None:
+        message = "The server stopped while the run was going on."
+        for run in self._store.runs.all(instance_id=instance_id, state={"pending", "running"}):
+            self._store.runs.replace(run.moved("failed", now(), cause="interrupted", message=message))
+
+    def _end_evidence(self, instance_id: str) -> None:
+        message = "The server stopped while the evidence was being made."
+        for evidence in self._store.evidence.all(instance_id=instance_id, state={"pending", "running"}):
+            if not evidence.awaiting_approval:
+                ended = evidence.changed(state="failed", message=message, ended_at=now())
+                self._store.evidence.replace(ended)
+
+    async def _complete(self, write: Write) -> None:
+        """Finish a merge if nobody wrote the document since: it has the hash from before the write, already has the
+        intended bytes, or no longer parses (a torn save). Else the person's text stays, and the log says so."""
+        text = self._store.snapshots.get(write.intended_hash)
+        if text is None:
+            raise LookupError(f"snapshot {write.intended_hash} is missing from the store")
+        present = await self._documents.hash(write.path)
+        if present in (write.before_hash, write.intended_hash) or await self._documents.is_torn(write.path):
+            await self._merges.carry_out(write, parse(text), None)
+            return
+        message = (
+            "The document was written by somebody else after the server stopped in the middle of a merge."
+        )
+        with self._store.transaction():
+            self._store.writes.replace(write.model_copy(update={"state": "abandoned", "message": message}))
+            self._store.audit.append(write.author, "abandon_merge", write.proposal_id, {"path": write.path})

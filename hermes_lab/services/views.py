@@ -1,0 +1,108 @@
+"""A proposal as it is shown: what is stored, and what only the present can say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from ..engines.contents import Document, Documents
+from ..engines.notebook_format import parse
+from ..model.errors import HermesError, InvalidRequest, NotFound
+from ..model.evidence import Evidence
+from ..model.payload import Notebook
+from ..model.proposals import ChangeDecision, Proposal, ProposalSummary
+from ..store import Store
+from .merging import merge
+
+_ACCEPT = ChangeDecision(decision="accept")
+EvidenceWord = Literal["none", "pending", "running", "green", "red", "failed"]
+
+
+class ProposalViews:
+    """Derives staleness, conflicts and a missing document; joins the evidence."""
+
+    def __init__(self, store: Store, documents: Documents) -> None:
+        self._store = store
+        self._documents = documents
+        # Whether a proposal conflicts depends on these three alone, and a merge takes a while to try.
+        self._conflicted: dict[tuple[str, int, str], bool] = {}
+
+    def stored(self, proposal_id: str) -> Proposal:
+        """The proposal as it is stored.
+
+        Raises:
+            NotFound: there is no such proposal.
+        """
+        proposal = self._store.proposals.get(proposal_id)
+        if proposal is None:
+            raise NotFound("There is no such proposal.", code="no_such_proposal", field="proposal_id")
+        return proposal
+
+    def snapshot(self, digest: str) -> Notebook:
+        """The notebook with this hash, which the store keeps for every proposal."""
+        text = self._store.snapshots.get(digest)
+        if text is None:
+            raise LookupError(f"snapshot {digest} is missing from the store")
+        return parse(text, "notebook")
+
+    def base(self, proposal: Proposal) -> Notebook | None:
+        """The notebook that the proposal was made against; None for a new notebook."""
+        return None if proposal.base_hash is None else self.snapshot(proposal.base_hash)
+
+    def evidence_of(self, proposal: Proposal, current_hash: str | None) -> list[Evidence]:
+        """The proposal's evidence, newest first, marked stale where the document is no longer what it ran on."""
+        moved = proposal.state == "open" and current_hash != proposal.base_hash
+        found = self._store.evidence.all(proposal_id=proposal.proposal_id)
+        return [evidence.model_copy(update={"stale": moved}) for evidence in found]
+
+    async def view(self, proposal: Proposal) -> Proposal:
+        """The proposal with everything that is derived at a read."""
+        current = await self._current(proposal)
+        current_hash = None if current is None else current.hash
+        stale = proposal.state == "open" and not proposal.merges and current_hash != proposal.base_hash
+        return proposal.model_copy(
+            update={
+                "current_hash": current_hash,
+                "stale": stale,
+                "document_missing": current is None and proposal.base_hash is not None,
+                "conflicted": stale and current is not None and await self._is_conflicted(proposal, current),
+                "evidence": self.evidence_of(proposal, current_hash),
+            }
+        )
+
+    def summary(self, proposal: Proposal) -> ProposalSummary:
+        """The proposal as a line of a list."""
+        newest = self._store.evidence.find(proposal_id=proposal.proposal_id)
+        fields = proposal.model_dump(include=set(ProposalSummary.model_fields) - {"evidence"})
+        return ProposalSummary(
+            **fields,
+            changes_total=len(proposal.changes),
+            changes_decided=sum(change.decision is not None for change in proposal.changes),
+            evidence=_word(newest),
+        )
+
+    async def _current(self, proposal: Proposal) -> Document | None:
+        try:
+            return await self._documents.read(proposal.path)
+        except (NotFound, InvalidRequest):
+            return None
+
+    async def _is_conflicted(self, proposal: Proposal, current: Document) -> bool:
+        key = (proposal.proposal_id, proposal.version, current.hash)
+        if key not in self._conflicted:
+            decisions = {change.change_id: change.decision or _ACCEPT for change in proposal.changes}
+            base, remote = self.base(proposal), self.snapshot(proposal.proposal_hash)
+            try:
+                merged = await asyncio.to_thread(merge, base, current.notebook, remote, decisions)
+                self._conflicted[key] = bool(merged.conflicts)
+            except HermesError:
+                self._conflicted[key] = True
+        return self._conflicted[key]
+
+
+def _word(evidence: Evidence | None) -> EvidenceWord:
+    if evidence is None:
+        return "none"
+    if evidence.state == "completed":
+        return evidence.verdict or "failed"
+    return evidence.state
