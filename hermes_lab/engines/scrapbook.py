@@ -58,7 +58,8 @@ def _payloads(mime: str, payload: Any) -> Iterator[tuple[str, str, Any]]:
 def _display_name(metadata: JsonObject) -> str | None:
     of_scrapbook = metadata.get("scrapbook", {})
     name = of_scrapbook.get("name") if of_scrapbook.get("display") else None
-    return name or metadata.get("papermill", {}).get("name")
+    named: str | None = name or metadata.get("papermill", {}).get("name")
+    return named
 
 
 def _decode(encoder: str, encoded: Any) -> Any:
@@ -108,9 +109,7 @@ def _index_first(table: Any) -> list[str]:
 
 
 def _label(column: str) -> str:
-    return (
-        column.strip("_").replace("index_level_0", "index") if column.startswith("__index_level_") else column
-    )
+    return column.strip("_").replace("index_level_0", "index") if column.startswith("__index_level_") else column
 
 
 def _cell(value: Any) -> Any:

@@ -1,0 +1,152 @@
+"""One run: a notebook, a fresh kernel, and an honest end whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from jupyter_client.kernelspec import KernelSpec
+from nbformat.v4 import new_output
+
+from hermes_lab.engines.papermill import add_error_markers, parameterize
+from hermes_lab.engines.scrapbook import read_scraps
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.evidence import Environment
+from hermes_lab.model.payload import now
+from hermes_lab.model.runs import Cause, ExecutionResult, FailedCell
+from hermes_lab.runner.account import Account
+from hermes_lab.runner.environment import Environments
+from hermes_lab.runner.kernels import RunKernel, find_kernel_spec
+from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped
+from hermes_lab.runner.output import OutputNotebook
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, kernel_name_of
+from hermes_lab.runner.record import prepare
+from hermes_lab.runner.session import Session
+
+
+class Execution:
+    """Executes one request, once. Its task must not be cancelled: `stop` ends it in an orderly way."""
+
+    def __init__(self, request: ExecuteNotebook, on_event: OnEvent, environments: Environments) -> None:
+        self._request = request
+        self._environments = environments
+        self._environment: Environment | None = None
+        self._stop: asyncio.Future[StopReason] = asyncio.get_running_loop().create_future()
+        self._notebook = prepare(request.notebook, request.input_path, request.output_path)
+        self._kernel_name = kernel_name_of(request.notebook, request.kernel_name)
+        self._spec = self._specialize()
+        self._account = Account(request, self._notebook, on_event)
+        self._output = OutputNotebook(self._notebook, Path(request.output_path))
+
+    def stop(self, reason: StopReason) -> None:
+        """Have the run end; the first reason stands."""
+        if not self._stop.done():
+            self._stop.set_result(reason)
+
+    async def run(self) -> ExecutionEnded:
+        """Execute the notebook; returns when the kernel is gone and the output is written."""
+        began = now()
+        try:
+            await self._output.open()
+        except OSError as error:
+            return self._ended(_unwritable(error), None, None)
+        self._account.run_started(began)
+        outcome = await self._in_time(self._spec) if isinstance(self._spec, KernelSpec) else self._spec
+        result = self._conclude(outcome, began)
+        try:
+            output_hash = await self._output.close()
+        except OSError as error:
+            return self._ended(_unwritable(error), result.model_copy(update={"status": "error"}), None)
+        return self._ended(outcome, result, output_hash)
+
+    def _specialize(self) -> KernelSpec | Outcome:
+        """Write the parameters into the notebook in its kernel's language; or why this cannot be."""
+        try:
+            spec = find_kernel_spec(self._kernel_name)
+            parameterize(self._notebook, self._request.parameters, self._kernel_name, spec.language.lower())
+        except InvalidRequest as error:
+            return failed(cast(Cause, error.code), error.message)
+        return spec
+
+    async def _in_time(self, spec: KernelSpec) -> Outcome:
+        timeout = self._request.timeout_seconds
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(timeout, self.stop, "timed_out") if timeout is not None else None
+        try:
+            return await self._in_a_kernel(spec)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _in_a_kernel(self, spec: KernelSpec) -> Outcome:
+        if self._stop.done():
+            reason = self._stop.result()
+            return stopped(reason, self._stop_message(reason)).ends_run or Outcome("cancelled")
+        request = self._request
+        name, environment = self._kernel_name, request.environment
+        kernel = RunKernel(name, spec, request.run_id, request.working_folder, environment)
+        describing = asyncio.create_task(self._environments.describe(name, spec, environment))
+        orderly = False
+        try:
+            outcome = await Session(
+                self._notebook, kernel, self._account, self._stop, self._stop_message, self._output.changed
+            ).run()
+            orderly = outcome.state == "completed" or outcome.cause == "cell_error"
+        finally:
+            await kernel.stop(gracefully=orderly)
+            self._environment = await describing
+        return outcome
+
+    def _stop_message(self, reason: StopReason) -> str:
+        match reason:
+            case "cancelled":
+                return "The run was cancelled."
+            case "interrupted":
+                return "The runner was stopped while the run went on."
+            case "timed_out":
+                return f"The run took longer than its {self._request.timeout_seconds:g} seconds."
+
+    def _conclude(self, outcome: Outcome, began: datetime) -> ExecutionResult:
+        ended = now()
+        self._account.record.run_ended(outcome.state, outcome.cause, ended)
+        result = ExecutionResult(
+            status="success" if outcome.state == "completed" else "error",
+            duration_seconds=(ended - began).total_seconds(),
+            cells_executed=self._account.cells_executed,
+            failed_cell=outcome.failed_cell,
+            scraps=read_scraps(self._notebook),
+        )
+        if outcome.failed_cell is not None:
+            self._mark(outcome.failed_cell)
+        return result
+
+    def _mark(self, failed_cell: FailedCell) -> None:
+        """Show the failure in the notebook; the kernel has not, where it died or ran out of time."""
+        ids = [cell.id for cell in self._notebook.cells]
+        index = ids.index(failed_cell.cell_id)
+        if failed_cell.ename in {KERNEL_DIED, CELL_TIMEOUT}:
+            shown = new_output(
+                "error", ename=failed_cell.ename, evalue=failed_cell.evalue, traceback=[failed_cell.evalue]
+            )
+            self._notebook.cells[index].outputs.append(shown)
+        add_error_markers(self._notebook, index)
+
+    def _ended(self, outcome: Outcome, result: ExecutionResult | None, output_hash: str | None) -> ExecutionEnded:
+        return ExecutionEnded(
+            run_id=self._request.run_id,
+            state=outcome.state,
+            cause=outcome.cause,
+            message=outcome.message,
+            ended_at=now(),
+            progress=self._account.progress,
+            cells=self._account.cells,
+            result=result,
+            output_hash=output_hash,
+            environment=self._environment,
+        )
+
+
+def _unwritable(error: OSError) -> Outcome:
+    return failed("output_unwritable", f"The output notebook cannot be written: {error}")

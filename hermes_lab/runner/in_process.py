@@ -1,0 +1,48 @@
+"""The runner in the present process: what the runner's own process and the command line are made of."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hermes_lab.runner.environment import Environments
+from hermes_lab.runner.execution import Execution
+from hermes_lab.runner.outcome import StopReason
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
+
+
+class InProcessRunner:
+    """A `NotebookRunner` whose runs are tasks of the running event loop. It does not bound their number."""
+
+    def __init__(self) -> None:
+        self._environments = Environments()
+        self._executions: dict[str, tuple[Execution, asyncio.Task[ExecutionEnded]]] = {}
+
+    async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
+        """See `NotebookRunner.execute`. A cancelled caller still leaves no kernel behind."""
+        execution = Execution(request, on_event, self._environments)
+        task = asyncio.create_task(execution.run())
+        self._executions[request.run_id] = execution, task
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            execution.stop("interrupted")
+            await asyncio.wait({task})
+            raise
+        finally:
+            del self._executions[request.run_id]
+
+    async def cancel(self, run_id: str) -> None:
+        """See `NotebookRunner.cancel`."""
+        self._stop([run_id], "cancelled")
+
+    async def close(self) -> None:
+        """See `NotebookRunner.close`."""
+        tasks = [task for _, task in self._executions.values()]
+        self._stop(list(self._executions), "interrupted")
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _stop(self, run_ids: list[str], reason: StopReason) -> None:
+        for run_id in run_ids:
+            if run_id in self._executions:
+                self._executions[run_id][0].stop(reason)

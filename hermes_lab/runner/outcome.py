@@ -1,0 +1,71 @@
+"""How a run can end, in the words of the design: state, cause, and the cell that ended it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.runs import Cause, CellState, FailedCell
+
+StopReason = Literal["cancelled", "timed_out", "interrupted"]
+EndState = Literal["completed", "failed", "cancelled"]
+KERNEL_DIED = "KernelDied"
+CELL_TIMEOUT = "CellTimeout"
+_SUCCESSFUL_EXITS = {"", "0", "None"}
+"""What `sys.exit()` raises when it means success; papermill ends such a run there, and calls it good."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run."""
+
+    state: EndState
+    cause: Cause | None = None
+    message: str | None = None
+    failed_cell: FailedCell | None = None
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """The end of one cell; ``ends_run`` is null where the run goes on."""
+
+    state: CellState
+    ends_run: Outcome | None = None
+
+
+def failed(cause: Cause, message: str, failed_cell: FailedCell | None = None) -> Outcome:
+    """A failed run."""
+    return Outcome("failed", cause, message, failed_cell)
+
+
+def from_reply(reply: JsonObject, cell: FailedCell, *, allows_errors: bool) -> CellOutcome:
+    """What a kernel's reply to a cell means. ``cell`` says which one it was."""
+    if reply["status"] == "ok":
+        return CellOutcome("completed")
+    ename, evalue = reply.get("ename", "Error"), reply.get("evalue", "")
+    if ename == "SystemExit" and evalue in _SUCCESSFUL_EXITS:
+        message = f"Cell {cell.index} ended the run with sys.exit(); the cells after it were not run."
+        return CellOutcome("completed", Outcome("completed", message=message))
+    if allows_errors:
+        return CellOutcome("completed")
+    at = cell.model_copy(update={"ename": ename, "evalue": evalue, "traceback": list(reply.get("traceback") or [])})
+    return CellOutcome("failed", failed("cell_error", f"Cell {cell.index} raised {ename}: {evalue}", at))
+
+
+def kernel_died(cell: FailedCell, how: str, *, while_running: bool) -> CellOutcome:
+    """The kernel ended by itself; a cell that had not begun stays `not_run`."""
+    when = "while it executed this cell" if while_running else "before this cell began"
+    at = cell.model_copy(update={"ename": KERNEL_DIED, "evalue": f"The kernel died {when}: {how}."})
+    outcome = failed("kernel_died", f"The kernel died at cell {cell.index}: {how}.", at)
+    return CellOutcome("died" if while_running else "not_run", outcome)
+
+
+def stopped(reason: StopReason, message: str, cell: FailedCell | None = None) -> CellOutcome:
+    """The run was ended from outside; ``cell`` was running then."""
+    if reason == "cancelled":
+        return CellOutcome("cancelled", Outcome("cancelled", message=message))
+    if reason == "interrupted":
+        return CellOutcome("cancelled", failed("interrupted", message))
+    at = cell.model_copy(update={"ename": CELL_TIMEOUT, "evalue": message}) if cell else None
+    return CellOutcome("failed", failed("timed_out", message, at))
