@@ -131,7 +131,7 @@ class HermesHandler(APIHandler):
 class UnknownRouteHandler(HermesHandler):
     """Whatever else lies under our prefix."""
 
-    async def prepare(self) -> None:
+    async def prepare(self, **_options: Any) -> None:
         """Authenticate as everywhere, then say that there is nothing.
 
         Raises:

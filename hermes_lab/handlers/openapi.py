@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from .._version import __version__
 from ..model.actors import SCOPES
@@ -17,6 +18,14 @@ from .authentication import HermesHandler
 
 PREFIX = "/hermes/api"
 _REF = "#/components/schemas/{model}"
+
+
+class _Names(GenerateJsonSchema):
+    """`RunPage` rather than `Page_Run_`."""
+
+    def normalize_name(self, name: str) -> str:
+        """The name of a component: letters, digits and hyphens."""
+        return super().normalize_name(re.sub(r"Page\[(\w+)\]", r"\1Page", name))
 
 
 class OpenApiHandler(HermesHandler):
@@ -34,7 +43,7 @@ def document() -> JsonObject:
     models: list[tuple[type[BaseModel], Any]] = [(ErrorBody, "serialization")]
     for operation in OPERATIONS:
         models += [(operation.request, "validation"), (operation.response, "serialization")]
-    references, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
+    references, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF, schema_generator=_Names)
     schemas: JsonObject = dict(definitions["$defs"])
     paths: dict[str, JsonObject] = {}
     for operation in OPERATIONS:

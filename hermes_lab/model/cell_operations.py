@@ -145,5 +145,5 @@ def _with_source(cell: JsonObject, operation: ReplaceSource) -> JsonObject:
 
 
 def _shaped(fields: JsonObject, cell_type: str) -> JsonObject:
-    code_only = {"execution_count": None, "outputs": []} if cell_type == "code" else {}
+    code_only: JsonObject = {"execution_count": None, "outputs": []} if cell_type == "code" else {}
     return {"cell_type": cell_type, **fields, **code_only}

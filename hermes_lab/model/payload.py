@@ -46,11 +46,6 @@ class Page(Payload, Generic[Item]):
     items: list[Item]
     next_cursor: str | None = None
 
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
-        """`RunPage` rather than `Page[Run]`: the name that clients see in the OpenAPI document."""
-        return f"{params[0].__name__}Page"
-
 
 class PageRequest(Payload):
     """Which page of a list is wanted."""
