@@ -77,9 +77,7 @@ class Check:
         """The file holds what was accepted and nothing else."""
         step("comparing the merged file with what was accepted")
         merged = self._file.read_bytes()
-        self.expect(
-            _sha256(merged) == self._merged_hash, "the file's sha256 is the one that the merge reports"
-        )
+        self.expect(_sha256(merged) == self._merged_hash, "the file's sha256 is the one that the merge reports")
         wanted, found = accepted(json.loads(self._before), self._operations), json.loads(merged)
         self.expect(_sources(found) == _sources(wanted), "every cell has exactly the accepted source")
         self.expect(_comparable(found) == _comparable(wanted), "nothing else in the notebook changed")

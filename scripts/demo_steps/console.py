@@ -35,9 +35,7 @@ def run_logged(command: Sequence[str], log: Path, cwd: Path) -> None:
     """
     started = time.monotonic()
     with log.open("a", encoding="utf-8") as output:
-        child = subprocess.Popen(
-            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        child = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             while not _ended_within(child, 1 if sys.stdout.isatty() else SECONDS_BETWEEN_LINES):
                 _show_time(time.monotonic() - started, log)

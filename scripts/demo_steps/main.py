@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -16,14 +14,17 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from demo_steps.agent import issue_token, lines_of, started_agent
 from demo_steps.check import Check
 from demo_steps.console import Failed, note, step
 from demo_steps.environment import ensure_environment
-from demo_steps.server import JupyterLab
+from demo_steps.server import JupyterLab, Refused
 from demo_steps.workspace import NOTEBOOK, make_workspace
 
 CHECKOUT = Path(__file__).parents[2]
 DEMO = CHECKOUT / ".demo"
+CLIENT = CHECKOUT / "examples" / "agent_client.py"
+PROPOSAL = CHECKOUT / "examples" / "agent" / "proposal.json"
 SECONDS_FOR_THE_AGENT = 300
 REVIEW_WANTED = "waiting for the review"
 
@@ -33,15 +34,13 @@ def main(description: str | None) -> int:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True
     )
-    parser.add_argument(
-        "--check", action="store_true", help="without a browser: accept, merge, verify, exit 0 or 1"
-    )
+    parser.add_argument("--check", action="store_true", help="without a browser: accept, merge, verify, exit 0 or 1")
     check = parser.parse_args().check
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, stop)
     try:
         return run_check() if check else run_demo()
-    except Failed as failure:
+    except (Failed, Refused) as failure:
         print(f"\nscripts/demo: {failure}", flush=True)
         return 1
     except KeyboardInterrupt:
@@ -56,11 +55,12 @@ def stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def run_demo() -> int:
     """Start, let the agent propose, and stay until the person ends it."""
+    python = prepare()
     workspace = DEMO / "workspaces" / time.strftime("%Y-%m-%d-%H%M%S")
-    python = prepare(workspace)
+    make_workspace(CHECKOUT, workspace)
     with started_lab(python, workspace, DEMO / "lab") as server:
         address = f"{server.url}lab/tree/{NOTEBOOK}?token={server.token}"
-        with started_agent(python, server, issue_token(server)) as agent:
+        with started_agent(python, CLIENT, server, issue_token(server)) as agent:
             for line in lines_of(agent):
                 if REVIEW_WANTED in line:
                     invite(address, workspace)
@@ -72,15 +72,15 @@ def run_demo() -> int:
 
 def run_check() -> int:
     """The same journey with a person who accepts over REST; 0 when everything is as it should be."""
-    DEMO.mkdir(exist_ok=True)
+    python = prepare()
     folder = Path(tempfile.mkdtemp(prefix="check-", dir=DEMO))
     workspace = folder / "workspace"
-    python = prepare(workspace)
-    check = Check(workspace, CHECKOUT / "examples" / "agent" / "proposal.json")
+    make_workspace(CHECKOUT, workspace)
+    check = Check(workspace, PROPOSAL)
     with started_lab(python, workspace, folder) as server:
         check.the_lab_page(server)
         token = issue_token(server)
-        with started_agent(python, server, token) as agent:
+        with started_agent(python, CLIENT, server, token) as agent:
             limit = threading.Timer(SECONDS_FOR_THE_AGENT, agent.kill)
             limit.daemon = True  # a check that fails early does not wait for it
             limit.start()
@@ -92,29 +92,24 @@ def run_check() -> int:
         check.the_merged_file()
         check.expect(server.stop() == 0, "the server ended in order and left no process behind")
     if check.failures:
-        raise Failed(
-            f"{check.failures} of {check.made} checks failed; the logs and the workspace are in {folder}"
-        )
+        raise Failed(f"{check.failures} of {check.made} checks failed; the logs and the workspace are in {folder}")
     shutil.rmtree(folder)
     step(f"all {check.made} checks passed")
     return 0
 
 
-def prepare(workspace: Path) -> Path:
-    """The environment and the workspace; returns the environment's Python."""
+def prepare() -> Path:
+    """Install what is not installed yet; returns the Python of the demo's environment."""
     if shutil.which("git") is None:
         raise Failed("git is not on PATH. On Debian and Ubuntu: apt install git")
     DEMO.mkdir(exist_ok=True)
-    python = ensure_environment(CHECKOUT, DEMO)
-    step(f"making a sample workspace in {workspace.relative_to(CHECKOUT)}")
-    make_workspace(CHECKOUT, workspace)
-    return python
+    return ensure_environment(CHECKOUT, DEMO)
 
 
 @contextmanager
 def started_lab(python: Path, workspace: Path, folder: Path) -> Iterator[JupyterLab]:
     """JupyterLab, for as long as the block lasts."""
-    step("starting JupyterLab on this machine's loopback address")
+    step(f"starting JupyterLab on loopback, in a sample workspace: {workspace.relative_to(CHECKOUT)}")
     note('HermesLab.agent_execution = "allow": what the agent proposes is executed without asking you first,')
     note("with your rights. That is for this demo; the default is to ask.")
     began = time.monotonic()
@@ -122,39 +117,6 @@ def started_lab(python: Path, workspace: Path, folder: Path) -> Iterator[Jupyter
     with JupyterLab(python, workspace, folder) as server:
         note(f"it answers after {time.monotonic() - began:.1f} s")
         yield server
-
-
-@contextmanager
-def started_agent(python: Path, server: JupyterLab, token: str) -> Iterator[subprocess.Popen[str]]:
-    """The example agent, for as long as the block lasts."""
-    step("starting the agent")
-    child = subprocess.Popen(
-        [str(python), "-I", str(CHECKOUT / "examples" / "agent_client.py")],
-        env=os.environ | {"HERMES_URL": server.url, "HERMES_AGENT_TOKEN": token, "NO_PROXY": "127.0.0.1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
-
-
-def issue_token(server: JupyterLab) -> str:
-    """A token for the agent, issued in the person's name."""
-    issued = server.request("POST", "agents", {"name": "fleet-agent"})
-    return str(issued["token"])
-
-
-def lines_of(child: subprocess.Popen[str]) -> Iterator[str]:
-    """What the agent prints, shown and given line by line until it ends."""
-    assert child.stdout is not None
-    for line in child.stdout:
-        note(line.rstrip())
-        yield line
 
 
 def invite(address: str, workspace: Path) -> None:

@@ -130,9 +130,7 @@ class JupyterLab:
             if described.exists() and self._answers(described):
                 return
             time.sleep(0.1)
-        raise Failed(
-            f"JupyterLab did not answer in {SECONDS_TO_START} s. The end of {self.log}:\n{tail(self.log)}"
-        )
+        raise Failed(f"JupyterLab did not answer in {SECONDS_TO_START} s. The end of {self.log}:\n{tail(self.log)}")
 
     def _answers(self, described: Path) -> bool:
         try:
@@ -142,9 +140,7 @@ class JupyterLab:
         except (json.JSONDecodeError, urllib.error.URLError):
             return False  # not written to the end, not listening yet
         except Refused as refused:
-            raise Failed(
-                f"JupyterLab runs, but hermes_lab does not answer: {refused}\n{tail(self.log)}"
-            ) from refused
+            raise Failed(f"JupyterLab runs, but hermes_lab does not answer: {refused}\n{tail(self.log)}") from refused
         return True
 
     def _kill_what_is_left(self) -> int:
@@ -193,9 +189,7 @@ def _processes_with(mark: str) -> list[int]:
     """The processes whose environment holds the mark: what the server started, wherever it went."""
     if Path("/proc/self/environ").exists():
         return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _has(folder / "environ", mark)]
-    listed = subprocess.run(
-        ["ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=True
-    )
+    listed = subprocess.run(["ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if mark in line]
 
 
