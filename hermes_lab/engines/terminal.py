@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-from asyncio import StreamReader
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,6 @@ MAX_OUTPUT: Final = 50_000
 """Characters of output that are kept."""
 TIMED_OUT: Final = 124
 """The exit code of a command that was stopped, as coreutils' ``timeout`` gives it."""
-_BLOCK: Final = 65_536
 _LAST_WORDS: Final = 2.0
 """Seconds for output that is still in the pipe when all is killed."""
 
@@ -69,19 +68,20 @@ class _Command:
         self._output = ShortenedText(MAX_OUTPUT)
 
     async def run(self, timeout: int) -> JsonObject:
+        # A pipe of our own: with asyncio's, some versions of Python report the end of the process only when the last
+        # process that holds the pipe has ended (cpython issue 119710).
+        reading_end, writing_end = os.pipe()
+        listener = _Listener(self._output)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: listener, os.fdopen(reading_end, "rb", buffering=0)
+        )
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._arguments,
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=STDOUT,
-                cwd=self._folder,
-                env=self._environment,
-                start_new_session=True,
-            )
+            process = await self._start(writing_end)
         except OSError as error:
+            transport.close()
             return failure(f"The command could not be started: {error.strerror}.")
-        reading = asyncio.ensure_future(self._read(process.stdout))
+        finally:
+            os.close(writing_end)
         code: int | None
         try:
             code = await asyncio.wait_for(process.wait(), timeout)
@@ -90,14 +90,21 @@ class _Command:
         finally:
             # Also when the call is cancelled: nothing that was approved once may go on unseen.
             left = await asyncio.shield(asyncio.to_thread(kill_descendants, process.pid, self._mark))
-            await asyncio.wait({reading}, timeout=_LAST_WORDS)
-            reading.cancel()
+            await asyncio.wait({listener.ended}, timeout=_LAST_WORDS)
+            transport.close()
         self._output.feed(b"", final=True)
         return self._answer(code, timeout, left)
 
-    async def _read(self, output: StreamReader | None) -> None:
-        while output and (content := await output.read(_BLOCK)):
-            self._output.feed(content)
+    async def _start(self, output: int) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *self._arguments,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
+            cwd=self._folder,
+            env=self._environment,
+            start_new_session=True,
+        )
 
     def _answer(self, code: int | None, timeout: int, left: int) -> JsonObject:
         output = self._output.text()
@@ -111,6 +118,21 @@ class _Command:
         if left:
             answer["note"] = f"{left} process(es) still ran when the command ended, and were stopped."
         return answer
+
+
+class _Listener(asyncio.Protocol):
+    """Takes the output as it comes; ``ended`` is done when nobody can write any more."""
+
+    def __init__(self, output: ShortenedText) -> None:
+        self._output = output
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._output.feed(data)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _shell_code(code: int) -> int:
