@@ -124,7 +124,7 @@ def _upgraded(notebook: JsonObject, field: str) -> JsonObject:
     import nbformat
 
     try:
-        upgraded: JsonObject = nbformat.reads(json.dumps(notebook), as_version=_MAJOR)
+        upgraded = json.loads(json.dumps(nbformat.reads(json.dumps(notebook), as_version=_MAJOR)))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         _refuse(f"The notebook cannot be read as format {notebook['nbformat']}: {error!r}.", field)
     # nbformat gives random ids; without them they are made of the content, the same at each reading.
