@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from .model.actors import SCOPES, Actor
 from .model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
@@ -320,6 +321,8 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
 )
 
+_CHOICES = frozenset({"insert", "replace_source", "delete", "move", "set_metadata"})
+
 BY_NAME: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
 
 
@@ -336,7 +339,8 @@ async def perform(services: Services, actor: Actor, operation: Operation, fields
     key: str | None = getattr(request, "idempotency_key", None)
     if key is None:
         return await _answer(services, actor, operation, request)
-    caller = f"{actor.kind}:{actor.kernel_id or actor.name}"
+    # A person with a token has another anonymous name at each request; people share what they may see anyway.
+    caller = "human" if actor.kind == "human" else f"{actor.kind}:{actor.kernel_id or actor.name}"
     ledger = services.store.idempotency
     before = ledger.claim(caller, operation.name, key, request.model_dump(mode="json"))
     if before is not None:
@@ -372,17 +376,16 @@ def validated(operation: Operation, fields: JsonObject) -> Payload:
         return operation.request.model_validate(fields)
     except ValidationError as error:
         faults = [
-            {
-                "field": ".".join(str(part) for part in fault["loc"]),
-                "problem": fault["msg"],
-                "type": fault["type"],
-            }
-            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+            _fault(fault) for fault in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        first = faults[0]
-        raise InvalidRequest(
-            f"{first['field'] or 'request'}: {first['problem']}", field=first["field"], errors=faults
-        ) from error
+        field, problem = faults[0]["field"], faults[0]["problem"]
+        raise InvalidRequest(f"{field or 'request'}: {problem}", field=field, errors=faults) from error
+
+
+def _fault(fault: ErrorDetails) -> JsonObject:
+    """A fault as callers get it. Where pydantic chose between types, the place names its choice too: leave that out."""
+    place = [part for part in fault["loc"] if isinstance(part, int) or part not in _CHOICES and "[" not in part]
+    return {"field": ".".join(map(str, place)), "problem": fault["msg"], "type": fault["type"]}
 
 
 async def _answer(services: Services, actor: Actor, operation: Operation, request: Payload) -> JsonObject:

@@ -6,13 +6,23 @@ import copy
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .diffs import NOTEBOOK_CHANGE_ID
 from .errors import InvalidRequest
 from .payload import JsonObject, Notebook, Payload, new_id
 
 CellId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="nbformat 4.5 cell id")]
+
+
+def _joined(value: object) -> object:
+    lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
+    return "".join(value) if lines and isinstance(value, list) else value
+
+
+Source = Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[str])]
+"""A cell's source: one string, or a list of lines with their line ends as in a notebook file."""
+
 CellType = Literal["code", "markdown", "raw"]
 _RATIONALE = Field(default=None, max_length=10_000, description="Why this one change is wanted")
 
@@ -22,7 +32,7 @@ class NewCell(Payload):
 
     id: CellId | None = None
     cell_type: CellType = "code"
-    source: str = ""
+    source: Source = ""
     metadata: JsonObject = Field(default_factory=dict)
 
 
@@ -40,7 +50,7 @@ class ReplaceSource(Payload):
 
     op: Literal["replace_source"]
     cell_id: CellId
-    source: str
+    source: Source
     cell_type: CellType | None = None
     rationale: str | None = _RATIONALE
 
