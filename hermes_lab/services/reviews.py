@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model.actors import Actor
-from ..model.errors import IllegalTransition, InvalidRequest
+from ..model.errors import IllegalTransition
 from ..model.payload import new_id, now
 from ..model.proposals import (
     ChangeDecision,
@@ -16,6 +16,7 @@ from ..model.proposals import (
 )
 from ..store import Store
 from .events import Events
+from .merging import check_decisions
 from .views import ProposalViews
 
 _ACCEPT = ChangeDecision(decision="accept")
@@ -92,21 +93,12 @@ def _decide(change: ProposedChange, decision: ChangeDecision | None) -> Proposed
 
 
 def _check(proposal: Proposal, decisions: dict[str, ChangeDecision]) -> None:
-    changes = {change.change_id: change for change in proposal.changes}
-    for change_id, decision in decisions.items():
-        field = f"decisions.{change_id}"
-        change = changes.get(change_id)
-        if change is None:
-            raise InvalidRequest(f"There is no change {change_id!r}.", code="unknown_change", field=field)
-        if change.state == "applied":
-            raise IllegalTransition(f"The change {change_id!r} is applied.", state="applied", field=field)
-        unknown = set(decision.hunks or {}) - {hunk.hunk_id for hunk in change.hunks}
-        if unknown:
-            raise InvalidRequest(
-                f"There is no hunk {min(unknown)!r}.",
-                code="unknown_hunk",
-                field=f"{field}.hunks.{min(unknown)}",
-            )
+    check_decisions(proposal.changes, decisions)
+    applied = {change.change_id for change in proposal.changes if change.state == "applied"}
+    for change_id in applied & decisions.keys():
+        raise IllegalTransition(
+            f"The change {change_id!r} is applied.", state="applied", field=f"decisions.{change_id}"
+        )
 
 
 def _by_verdict(proposal: Proposal, request: ReviewProposal) -> dict[str, ChangeDecision]:
