@@ -17,7 +17,7 @@ from .engines.terminal import Terminal
 from .engines.web import Web
 from .model.events import Changed
 from .model.tool_calls import Policy
-from .runner.supervisor import RunnerSupervisor
+from .runner.supervisor import SupervisedRunner
 from .services import Services
 from .services.agents import Agents
 from .services.comparisons import Comparisons
@@ -33,6 +33,7 @@ from .services.reviews import Reviews
 from .services.runs import Runs
 from .services.tasks import Tasks
 from .services.tool_calls import ToolCalls
+from .services.tool_executions import ToolExecutions
 from .services.views import ProposalViews
 from .store import Store
 
@@ -69,14 +70,19 @@ class Composition:
         self.ready = asyncio.Event()
         self._store = store = Store(settings.db_url)
         self._tasks = tasks = Tasks()
-        self._runner = RunnerSupervisor(max_concurrent=settings.max_concurrent_runs)
+        self._runner = SupervisedRunner(settings.max_concurrent_runs)
         root = Root(settings.root_folder, closed=settings.closed_folders)
         documents = Documents(contents_manager, root)
         events = Events(emit)
         self.kernels = Kernels(store, server_url, runtime_folder(settings.data_folder / "runtime"))
         tools = BuiltInTools(root, Terminal(root, environment), Files(root), Web(settings.searxng_url))
         tool_calls = ToolCalls(
-            store, events, self.kernels, tools, settings.tool_policies, settings.approval_timeout_seconds
+            store,
+            events,
+            self.kernels,
+            ToolExecutions(tools),
+            settings.tool_policies,
+            settings.approval_timeout_seconds,
         )
         executions = Executions(store, events, self._runner, self.kernels)
         views = ProposalViews(store, documents)
@@ -102,6 +108,7 @@ class Composition:
     async def start(self) -> None:
         """Put in order what earlier servers left; requests wait until this is done."""
         await self._recovery.recover()
+        await self._runner.start()
         self.ready.set()
 
     async def close(self) -> None:
