@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hermes_lab.engines.strict_json import finite
+from hermes_lab.engines.strict_json import strict
 from hermes_lab.model.payload import JsonObject, Notebook
 
 _SCRAP = "application/scrapbook.scrap."
@@ -35,7 +35,7 @@ def read_scraps(notebook: Notebook) -> JsonObject:
             name = _display_name(output.get("metadata", {}))
             if name is not None:
                 displays[name] = dict(output.get("data", {}))
-    scraps: JsonObject = finite({**displays, **values})
+    scraps: JsonObject = strict({**displays, **values})
     return scraps
 
 

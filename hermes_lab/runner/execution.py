@@ -12,6 +12,7 @@ from nbformat.v4 import new_output
 
 from hermes_lab.engines.papermill import add_error_markers, parameterize
 from hermes_lab.engines.scrapbook import read_scraps
+from hermes_lab.engines.strict_json import strict
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.evidence import Environment
 from hermes_lab.model.payload import now
@@ -29,7 +30,14 @@ from hermes_lab.runner.session import Session
 class Execution:
     """Executes one request, once. Its task must not be cancelled: `stop` ends it in an orderly way."""
 
-    def __init__(self, request: ExecuteNotebook, on_event: OnEvent, environments: Environments) -> None:
+    def __init__(
+        self,
+        request: ExecuteNotebook,
+        on_event: OnEvent,
+        environments: Environments,
+        runtime_folder: Path | None = None,
+    ) -> None:
+        self._runtime_folder = runtime_folder
         self._request = request
         self._environments = environments
         self._environment: Environment | None = None
@@ -86,7 +94,7 @@ class Execution:
             return stopped(reason, self._stop_message(reason)).ends_run or Outcome("cancelled")
         request = self._request
         name, environment = self._kernel_name, request.environment
-        kernel = RunKernel(name, spec, request.run_id, request.working_folder, environment)
+        kernel = RunKernel(name, spec, request.run_id, request.working_folder, environment, self._runtime_folder)
         describing = asyncio.create_task(self._environments.describe(name, spec, environment))
         orderly = False
         try:
@@ -115,7 +123,7 @@ class Execution:
             status="success" if outcome.state == "completed" else "error",
             duration_seconds=(ended - began).total_seconds(),
             cells_executed=self._account.cells_executed,
-            failed_cell=outcome.failed_cell,
+            failed_cell=_storable(outcome.failed_cell),
             scraps=read_scraps(self._notebook),
         )
         if outcome.failed_cell is not None:
@@ -138,7 +146,7 @@ class Execution:
             run_id=self._request.run_id,
             state=outcome.state,
             cause=outcome.cause,
-            message=outcome.message,
+            message=strict(outcome.message),
             ended_at=now(),
             progress=self._account.progress,
             cells=self._account.cells,
@@ -146,6 +154,10 @@ class Execution:
             output_hash=output_hash,
             environment=self._environment,
         )
+
+
+def _storable(failed_cell: FailedCell | None) -> FailedCell | None:
+    return FailedCell.model_validate(strict(failed_cell.model_dump())) if failed_cell else None
 
 
 def _unwritable(error: OSError) -> Outcome:

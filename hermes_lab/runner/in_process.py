@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
@@ -11,15 +12,19 @@ from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
 
 
 class InProcessRunner:
-    """A `NotebookRunner` whose runs are tasks of the running event loop. It does not bound their number."""
+    """A `NotebookRunner` whose runs are tasks of the running event loop. It does not bound their number.
 
-    def __init__(self) -> None:
+    ``runtime_folder`` is where kernels keep their connection files and sockets while they live.
+    """
+
+    def __init__(self, runtime_folder: Path | None = None) -> None:
+        self._runtime_folder = runtime_folder
         self._environments = Environments()
         self._executions: dict[str, tuple[Execution, asyncio.Task[ExecutionEnded]]] = {}
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`. A cancelled caller still leaves no kernel behind."""
-        execution = Execution(request, on_event, self._environments)
+        execution = Execution(request, on_event, self._environments, self._runtime_folder)
         task = asyncio.create_task(execution.run())
         self._executions[request.run_id] = execution, task
         try:

@@ -54,6 +54,7 @@ class RunKernel:
         run_id: str,
         working_folder: str,
         environment: dict[str, str],
+        runtime_folder: Path | None = None,
     ) -> None:
         self._run_id = run_id
         self._working_folder = working_folder
@@ -61,7 +62,7 @@ class RunKernel:
         self._process: psutil.Process | None = None
         self._is_ipykernel = any("ipykernel" in argument for argument in spec.argv)
         # Short, private and the kernel's alone: what is in it goes with it.
-        self._folder = Path(tempfile.mkdtemp(prefix="hermes-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="hermes-", dir=runtime_folder))
         self._manager = AsyncKernelManager(
             kernel_name=kernel_name,
             connection_file=str(self._folder / "kernel.json"),

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
 import time
 from pathlib import Path
 
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import writes_json
 
-from hermes_lab.engines.strict_json import encode, finite
+from hermes_lab.engines.strict_json import strict
+from hermes_lab.runner.files import write_whole
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_SAVES = 0.5
@@ -24,42 +24,13 @@ _SAVING_SHARE = 0.1
 def serialize(notebook: NotebookNode) -> bytes:
     """The notebook as nbformat writes it, but as JSON that every parser reads."""
     try:
-        text = writes_json(notebook, allow_nan=False)
+        return _as_nbformat(notebook)
     except ValueError:
-        text = writes_json(from_dict(finite(notebook)), allow_nan=False)
-    return encode(text) + b"\n"
+        return _as_nbformat(from_dict(strict(notebook)))
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader, or a crash, finds the old content or the new one, never a part.
-
-    Raises:
-        OSError: nothing was replaced, and nothing is left behind.
-    """
-    target = path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode)
-        temporary.replace(target)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _as_nbformat(notebook: NotebookNode) -> bytes:
+    return str(writes_json(notebook, allow_nan=False)).encode() + b"\n"
 
 
 class OutputNotebook:

@@ -1,0 +1,93 @@
+"""A run as its supervisor sees it: what was asked, and the last that was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from hermes_lab.model.payload import JsonObject, now
+from hermes_lab.model.runs import CellState, CellTiming, Progress
+from hermes_lab.runner.files import remove_leftover, write_whole
+from hermes_lab.runner.protocol import (
+    ExecuteNotebook,
+    ExecutionEnded,
+    ExecutionEvent,
+    ExecutionStarted,
+    OnEvent,
+    code_cells_of,
+)
+
+_LOG = logging.getLogger(__name__)
+
+
+class Flight:
+    """One run on its way through a runner that may be lost."""
+
+    def __init__(self, request: ExecuteNotebook, on_event: OnEvent) -> None:
+        self.request = request
+        self.started = False
+        self.ended: asyncio.Future[ExecutionEnded] = asyncio.get_running_loop().create_future()
+        self._on_event = on_event
+        self._cells = {cell.cell_id: cell for cell in code_cells_of(request.notebook)}
+        self._progress = Progress(cells_total=len(self._cells))
+
+    def heard(self, event: ExecutionEvent | ExecutionEnded) -> None:
+        """Take in an event, and pass it on."""
+        if isinstance(event, ExecutionEnded):
+            if not self.ended.done():
+                self.ended.set_result(event)
+            return
+        self.started = self.started or isinstance(event, ExecutionStarted)
+        self._progress = event.progress
+        self._cells.update({cell.cell_id: cell for cell in event.cells})
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001 - a listener that fails must not cost the other runs their ends
+            _LOG.exception("An event of the run %s was not taken in.", self.request.run_id)
+
+    def lost(self, message: str, runner_pid: int | None) -> ExecutionEnded:
+        """The end of a run whose runner is gone. Also puts it into the output notebook, as far as that got."""
+        output_hash = None
+        if self.started and runner_pid is not None:
+            output_hash = _settle(Path(self.request.output_path), runner_pid)
+        return ExecutionEnded(
+            run_id=self.request.run_id,
+            state="failed",
+            cause="interrupted",
+            message=message,
+            ended_at=now(),
+            progress=self._progress,
+            cells=[_settled(cell) for cell in self._cells.values()],
+            output_hash=output_hash,
+        )
+
+
+def _settled(cell: CellTiming) -> CellTiming:
+    state: CellState = "died" if cell.state == "running" else cell.state
+    return cell.model_copy(update={"state": state})
+
+
+def _settle(output: Path, runner_pid: int) -> str | None:
+    """Leave nothing `running` in the output notebook of a run that has ended; its new sha256."""
+    remove_leftover(output, runner_pid)
+    try:
+        notebook: JsonObject = json.loads(output.read_bytes())
+        notebook["metadata"]["hermes"].update(state="failed", cause="interrupted")
+        notebook["metadata"]["papermill"]["exception"] = True
+        for cell in notebook["cells"]:
+            _settle_cell(cell["metadata"])
+        content = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+        write_whole(output, content)
+    except OSError:  # the run is lost, and so is its output; the answer says `output_hash: null`
+        return None
+    return hashlib.sha256(content).hexdigest()
+
+
+def _settle_cell(metadata: dict[str, Any]) -> None:
+    if metadata["papermill"]["status"] == "running":
+        metadata["papermill"].update(status="failed", exception=True)
+        metadata["hermes"] = {"status": "died"}

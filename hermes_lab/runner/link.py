@@ -1,0 +1,120 @@
+"""The connection to one runner process, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hermes_lab.runner.descendants import kill_run
+from hermes_lab.runner.flight import Flight
+from hermes_lab.runner.lines import LINE_LIMIT, read_lines, to_line
+from hermes_lab.runner.protocol import EVENT, CancelExecution, ExecuteNotebook
+
+_EXIT_SECONDS = 10.0
+
+
+class LinkLost(Exception):
+    """The runner process is gone; its kernels are killed, its files removed."""
+
+
+class Link:
+    """Speaks to one runner process."""
+
+    def __init__(
+        self,
+        child: asyncio.subprocess.Process,
+        commands: asyncio.StreamWriter,
+        events: asyncio.StreamReader,
+        runtime_folder: Path,
+    ) -> None:
+        self._child = child
+        self._commands = commands
+        self._events = events
+        self._runtime_folder = runtime_folder
+        self._flights: dict[str, Flight] = {}
+        self._writing = asyncio.Lock()
+        self.was_useful = False
+        """Whether it has brought any run to its end."""
+        self.lost: asyncio.Task[None] = asyncio.create_task(self._listen())
+        """Done when the process is gone and cleaned up after."""
+
+    @classmethod
+    async def open(cls) -> Link:
+        """Start a runner process.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        runtime_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="hermes-"))
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hermes_lab.runner", str(runtime_folder)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LINE_LIMIT,
+            # Python imports from the present folder first, and a person's notebooks may lie in the server's.
+            cwd="/",
+            start_new_session=True,
+        )
+        if child.stdin is None or child.stdout is None:
+            raise OSError("the runner process has no pipes")
+        return cls(child, child.stdin, child.stdout, runtime_folder)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the runner."""
+        return self._child.pid
+
+    async def fly(self, flight: Flight, *, cancel_at_once: bool = False) -> None:
+        """Have a run executed; returns when ``flight.ended`` is known.
+
+        Raises:
+            LinkLost: the process went away first.
+        """
+        run_id = flight.request.run_id
+        self._flights[run_id] = flight
+        try:
+            await self._tell(flight.request)
+            if cancel_at_once:
+                await self._tell(CancelExecution(run_id=run_id))
+            either: set[asyncio.Future[Any]] = {flight.ended, self.lost}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._flights[run_id]
+        if not flight.ended.done():
+            raise LinkLost
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask for the end of a run, if it is here."""
+        if run_id in self._flights:
+            await self._tell(CancelExecution(run_id=run_id))
+
+    async def close(self) -> None:
+        """Have the process end its runs and exit; kill it when it does not."""
+        self._commands.close()
+        done, _ = await asyncio.wait({self.lost}, timeout=_EXIT_SECONDS)
+        if not done:
+            self._child.kill()
+            await self.lost
+
+    async def _tell(self, command: ExecuteNotebook | CancelExecution) -> None:
+        async with self._writing:
+            # Where the process is gone, `lost` says so, and better.
+            with contextlib.suppress(ConnectionError):
+                self._commands.write(to_line(command))
+                await self._commands.drain()
+
+    async def _listen(self) -> None:
+        async for line in read_lines(self._events):
+            event = EVENT.validate_python(line)
+            self.was_useful = self.was_useful or event.kind == "ended"
+            if event.run_id in self._flights:
+                self._flights[event.run_id].heard(event)
+        await self._child.wait()
+        for run_id in list(self._flights):
+            await asyncio.to_thread(kill_run, run_id)
+        await asyncio.to_thread(shutil.rmtree, self._runtime_folder, ignore_errors=True)

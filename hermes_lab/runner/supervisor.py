@@ -1,0 +1,136 @@
+"""The server's side of the runner: keeps one runner process alive, and a bounded number of runs in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+
+from hermes_lab.runner.flight import Flight
+from hermes_lab.runner.link import Link, LinkLost
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+_ATTEMPTS = 3
+
+
+class SupervisedRunner:
+    """A `NotebookRunner` in a process of its own.
+
+    ``concurrency`` runs execute at a time (default: one for each processor); the others wait in the order in
+    which they came. When the process dies, its runs end as `interrupted`, and a new one is started, after a pause
+    that doubles while no run comes to an end.
+    """
+
+    def __init__(self, concurrency: int | None = None) -> None:
+        self._slots = asyncio.Semaphore(concurrency or os.cpu_count() or 1)
+        self._cancelled: dict[str, asyncio.Event] = {}
+        self._opening = asyncio.Lock()
+        self._link: Link | None = None
+        self._useless_links = 0
+        self._restarting: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def start(self) -> None:
+        """Have the process ready before the first run asks for it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        await self._current_link()
+
+    async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
+        """See `NotebookRunner.execute`."""
+        cancelled = self._cancelled[request.run_id] = asyncio.Event()
+        try:
+            has_slot = await self._slot(cancelled)
+            try:
+                return await self._fly(Flight(request, on_event), cancelled)
+            finally:
+                if has_slot:
+                    self._slots.release()
+        finally:
+            del self._cancelled[request.run_id]
+
+    async def cancel(self, run_id: str) -> None:
+        """See `NotebookRunner.cancel`. A run that waits needs no slot to end, and gets its output notebook."""
+        if run_id in self._cancelled:
+            self._cancelled[run_id].set()
+            if self._link is not None:
+                await self._link.cancel(run_id)
+
+    async def close(self) -> None:
+        """See `NotebookRunner.close`."""
+        self._closing = True
+        for cancelled in self._cancelled.values():
+            cancelled.set()
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.wait({self._restarting})
+        async with self._opening:
+            if self._link is not None:
+                await self._link.close()
+
+    async def _slot(self, cancelled: asyncio.Event) -> bool:
+        """Wait for a slot; False when the run was cancelled before it got one."""
+        if not self._slots.locked():
+            return await self._slots.acquire()
+        got, gave_up = asyncio.create_task(self._slots.acquire()), asyncio.create_task(cancelled.wait())
+        try:
+            await asyncio.wait({got, gave_up}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gave_up.cancel()
+            got.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await got
+        return not got.cancelled()
+
+    async def _fly(self, flight: Flight, cancelled: asyncio.Event) -> ExecutionEnded:
+        pid = None
+        for _ in range(_ATTEMPTS):
+            if self._closing:
+                return flight.lost("The runner was closed before the run began.", None)
+            try:
+                link = await self._current_link()
+                pid = link.pid
+                await link.fly(flight, cancel_at_once=cancelled.is_set())
+            except OSError as error:
+                return flight.lost(f"The runner cannot be started: {error}", None)
+            except LinkLost:
+                if flight.started:
+                    return await asyncio.to_thread(flight.lost, "The runner process ended while the run went on.", pid)
+                continue  # nothing of it was executed, so it may be tried again
+            return flight.ended.result()
+        return flight.lost("The runner process ends whenever it is started; its log says why.", pid)
+
+    async def _current_link(self) -> Link:
+        async with self._opening:
+            if self._link is None or self._link.lost.done():
+                await asyncio.sleep(self._pause())
+                self._link = await Link.open()
+                self._link.lost.add_done_callback(self._restart)
+            return self._link
+
+    def _pause(self) -> float:
+        if self._link is None or self._link.was_useful:
+            self._useless_links = 0
+            return 0.0
+        self._useless_links += 1
+        return min(_FIRST_PAUSE_SECONDS * 2.0**self._useless_links, _LONGEST_PAUSE_SECONDS)
+
+    def _restart(self, lost: asyncio.Task[None]) -> None:
+        if self._closing:
+            return
+        if not lost.cancelled() and lost.exception() is not None:
+            _LOG.error("The connection to the runner broke.", exc_info=lost.exception())
+        _LOG.warning("The runner process has ended; a new one is started.")
+        self._restarting = asyncio.ensure_future(self._reopen())
+
+    async def _reopen(self) -> None:
+        try:
+            await self._current_link()
+        except OSError as error:
+            _LOG.error("The runner cannot be started: %s", error)
