@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
@@ -21,6 +22,17 @@ from ..services.kernels import TOKEN_PREFIX as KERNEL_PREFIX
 from ..services.kernels import Kernels
 
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
+
+CODES_OF_FOREIGN_ERRORS = {
+    400: "invalid_request",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
+"""What an error of Jupyter or Tornado is called, by its status."""
+INTERNAL_ERROR = "internal_error"
+XSRF = "xsrf"
 
 
 @dataclass(frozen=True)
@@ -150,18 +162,13 @@ def _foreign(status: int, error: BaseException | None) -> ErrorBody:
         return ErrorBody(
             message="Something went wrong in the server; its log says what.",
             reason="Internal Server Error",
-            code="internal_error",
+            code=INTERNAL_ERROR,
         )
-    known = {
-        403: ("Forbidden", "not_allowed"),
-        404: ("Not Found", "not_found"),
-        405: ("Method Not Allowed", "method_not_allowed"),
-        413: ("Request Entity Too Large", "too_large"),
-    }
-    reason, code = known.get(status, ("Bad Request", "invalid_request"))
+    known = status if status in CODES_OF_FOREIGN_ERRORS else 400
+    code = CODES_OF_FOREIGN_ERRORS[known]
     if isinstance(error, HTTPError) and "XSRF" in message.upper():
-        code = "xsrf"
-    return ErrorBody(message=message, reason=reason, code=code)
+        code = XSRF
+    return ErrorBody(message=message, reason=HTTPStatus(known).phrase, code=code)
 
 
 def _refuse_constant(name: str) -> None:

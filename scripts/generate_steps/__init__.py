@@ -1,0 +1,1 @@
+"""The parts of scripts/generate, a file for each page."""
