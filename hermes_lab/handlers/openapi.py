@@ -12,12 +12,16 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from .._version import __version__
 from ..model.actors import SCOPES
 from ..model.errors import ErrorBody
+from ..model.events import Changed
 from ..model.payload import JsonObject
+from ..model.proposals import Conflict
 from ..operations import OPERATIONS, Operation
 from .authentication import HermesHandler
 
 PREFIX = "/hermes/api"
 _REF = "#/components/schemas/{model}"
+# No operation answers with these, and yet clients read them: every error, `details.conflicts` of a merge, the event.
+_BESIDE_OPERATIONS = (ErrorBody, Conflict, Changed)
 
 
 class _Names(GenerateJsonSchema):
@@ -40,7 +44,7 @@ class OpenApiHandler(HermesHandler):
 
 def document() -> JsonObject:
     """The OpenAPI document of this version."""
-    models: list[tuple[type[BaseModel], Any]] = [(ErrorBody, "serialization")]
+    models: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in _BESIDE_OPERATIONS]
     for operation in OPERATIONS:
         models += [(operation.request, "validation"), (operation.response, "serialization")]
     references, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF, schema_generator=_Names)

@@ -1,0 +1,14 @@
+/** "1 change", "3 changes". */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** The last part of a path: what a person calls the file. */
+export function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** The folder of a path, "" for the root. */
+export function folder(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}

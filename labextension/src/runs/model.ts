@@ -1,0 +1,62 @@
+/**
+ * What a run says to a person. Pure.
+ */
+import type { Run } from '../api/client';
+import type { Tone } from '../components/badge';
+import { duration } from '../components/moment';
+
+const MARKS: Readonly<Record<Run['state'], { readonly tone: Tone; readonly text: string }>> = {
+  pending: { tone: 'quiet', text: 'Waiting' },
+  running: { tone: 'active', text: 'Running' },
+  completed: { tone: 'good', text: 'Completed' },
+  failed: { tone: 'bad', text: 'Failed' },
+  cancelled: { tone: 'quiet', text: 'Cancelled' }
+};
+
+const CAUSES: Readonly<Record<NonNullable<Run['cause']>, string>> = {
+  cell_error: 'A cell raised an error',
+  kernel_died: 'The kernel died',
+  timed_out: 'It ran out of time',
+  unresponsive: 'The kernel stopped answering',
+  interrupted: 'The server stopped while it ran',
+  invalid_notebook: 'The notebook is not valid',
+  invalid_parameters: 'The parameters do not fit the notebook',
+  kernel_not_found: 'The kernel is not installed',
+  kernel_failed_to_start: 'The kernel did not start',
+  output_unwritable: 'The output notebook could not be written'
+};
+
+export function stateMark(state: Run['state']): { readonly tone: Tone; readonly text: string } {
+  return MARKS[state];
+}
+
+export function isGoingOn(run: Run): boolean {
+  return run.state === 'pending' || run.state === 'running';
+}
+
+/** Why a run failed, with the cell and the exception where a cell is the cause; null for other runs. */
+export function failure(run: Run): string | null {
+  if (run.state !== 'failed') {
+    return null;
+  }
+  const cell = run.result?.failed_cell;
+  if (cell) {
+    return `Cell ${cell.index + 1}: ${cell.ename}${cell.evalue ? `: ${cell.evalue}` : ''}`;
+  }
+  return run.message ?? (run.cause ? CAUSES[run.cause] : 'The run failed');
+}
+
+/** "3 of 12 cells". */
+export function progressInWords(progress: Run['progress']): string {
+  return `${progress.cells_done} of ${progress.cells_total} cells`;
+}
+
+/** How long it took, or null while it goes on. */
+export function took(run: Run): string | null {
+  return run.result ? duration(run.result.duration_seconds) : null;
+}
+
+/** Runs going on first, then those that ended; each in the order given. */
+export function byAttention(runs: readonly Run[]): readonly Run[] {
+  return [...runs.filter(isGoingOn), ...runs.filter(run => !isGoingOn(run))];
+}

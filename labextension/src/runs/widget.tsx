@@ -1,0 +1,104 @@
+import * as React from 'react';
+
+import type { Run } from '../api/client';
+import { Badge } from '../components/badge';
+import { useNow } from '../components/clock';
+import { ListSection } from '../components/list_section';
+import { ago, exactly } from '../components/moment';
+import type { PagedList } from '../components/paged_list';
+import { PersonButton } from '../components/person_button';
+import { fileName } from '../components/words';
+import { byAttention, failure, isGoingOn, progressInWords, stateMark, took } from './model';
+
+interface IRunActions {
+  readonly onOpen: (run: Run) => void;
+  readonly onCancel: (run: Run) => void;
+}
+
+/** Runs in the sidebar: those going on first. */
+export function RunList(props: { readonly list: PagedList<Run> } & IRunActions): JSX.Element {
+  return (
+    <ListSection
+      title="Runs"
+      list={props.list}
+      empty="No runs yet. Notebooks that agents or people run with parameters show up here."
+      renderItems={items => <Items items={items} onOpen={props.onOpen} onCancel={props.onCancel} />}
+    />
+  );
+}
+
+function Items(props: { readonly items: readonly Run[] } & IRunActions): JSX.Element {
+  const now = useNow(30);
+  return (
+    <ul className="jp-Hermes-list">
+      {byAttention(props.items).map(run => (
+        <Item
+          key={run.run_id}
+          run={run}
+          now={now}
+          onOpen={() => props.onOpen(run)}
+          onCancel={() => props.onCancel(run)}
+        />
+      ))}
+    </ul>
+  );
+}
+
+function Item(props: {
+  readonly run: Run;
+  readonly now: Date;
+  readonly onOpen: () => void;
+  readonly onCancel: () => void;
+}): JSX.Element {
+  const { run, now } = props;
+  const problem = failure(run);
+  const time = took(run);
+  return (
+    <li>
+      <button
+        type="button"
+        className="jp-Hermes-item"
+        onClick={props.onOpen}
+        title={`Open ${run.output_path}`}
+      >
+        <span className="jp-Hermes-item-top">
+          <span className="jp-Hermes-item-title">{fileName(run.input_path)}</span>
+          <Badge {...stateMark(run.state)} />
+        </span>
+        <span className="jp-Hermes-meta">
+          {run.author.name} ·{' '}
+          <time dateTime={run.created_at} title={exactly(run.created_at)}>
+            {ago(run.created_at, now)}
+          </time>
+          {time !== null && ` · ${time}`}
+        </span>
+        {problem !== null && <span className="jp-Hermes-item-problem">{problem}</span>}
+      </button>
+      {isGoingOn(run) && <Going run={run} onCancel={props.onCancel} />}
+    </li>
+  );
+}
+
+function Going(props: { readonly run: Run; readonly onCancel: () => void }): JSX.Element {
+  const { run } = props;
+  const [isStopping, setStopping] = React.useState(false);
+  return (
+    <div className="jp-Hermes-progress jp-Hermes-item-progress">
+      <progress
+        max={Math.max(1, run.progress.cells_total)}
+        value={run.progress.cells_done}
+        aria-label={`Progress of ${fileName(run.input_path)}`}
+      />
+      <span>{progressInWords(run.progress)}</span>
+      <PersonButton
+        label="Stop"
+        ariaLabel={`Stop the run of ${fileName(run.input_path)}`}
+        disabled={isStopping}
+        onPress={() => {
+          setStopping(true);
+          props.onCancel();
+        }}
+      />
+    </div>
+  );
+}

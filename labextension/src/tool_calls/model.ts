@@ -1,0 +1,45 @@
+/**
+ * What a tool call that waits says to a person. Pure.
+ */
+import type { ToolCall } from '../api/client';
+import { fileName } from '../components/words';
+
+/** One argument, exactly as it was sent: text as it is, everything else as JSON. */
+export interface IArgument {
+  readonly name: string;
+  readonly value: string;
+}
+
+export function argumentsOf(call: ToolCall): readonly IArgument[] {
+  return Object.entries(call.arguments).map(([name, value]) => ({
+    name,
+    value: typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+  }));
+}
+
+/** Where the call comes from, and that the cell is the kernel's word and not ours. */
+export function origin(call: ToolCall): string {
+  const notebook = call.path ? fileName(call.path) : 'a kernel without a notebook';
+  const cell = call.reported_cell_id
+    ? `; the kernel says that cell ${call.reported_cell_id} asks`
+    : '';
+  return `${notebook}${cell}`;
+}
+
+/** Whether the time to answer is over. */
+export function hasExpired(call: ToolCall, now: Date): boolean {
+  return call.expires_at !== null && new Date(call.expires_at).getTime() <= now.getTime();
+}
+
+/** What a notification says about the calls that wait. */
+export function waitingInWords(calls: readonly ToolCall[]): string {
+  const [first] = calls;
+  if (!first) {
+    return '';
+  }
+  const where = first.path ? fileName(first.path) : 'A kernel';
+  if (calls.length === 1) {
+    return `${where} asks to use “${first.tool}”. It waits for your answer in the Hermes sidebar.`;
+  }
+  return `${calls.length} tool calls wait for your answer in the Hermes sidebar.`;
+}
