@@ -63,10 +63,16 @@ _TEXTS = st.one_of(
     st.lists(st.sampled_from(_LINES), max_size=3).map("\r\n".join),
     st.text(alphabet="ab \n\r\x0b\x0c\u2028é", max_size=12),
 )
-_VALUES = st.one_of(
-    st.booleans(), st.integers(0, 2), st.sampled_from(["", "a"]), st.just(["a", 1]), st.just({"b": 1})
+_VALUES = st.one_of(st.booleans(), st.integers(0, 2), st.sampled_from(["", "a"]), st.just(["a", 1]), st.just({"b": 1}))
+_METADATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "note": _VALUES,
+        "tags": st.lists(st.sampled_from("ab"), unique=True, max_size=2),
+        "jupyter": st.fixed_dictionaries({}, optional={"source_hidden": st.booleans()}),
+        "execution": st.fixed_dictionaries({"shell.execute_reply": st.sampled_from(["today", "now"])}),
+    },
 )
-_METADATA = st.dictionaries(st.sampled_from(["tags", "name", "jupyter", "execution"]), _VALUES, max_size=2)
 _BUNDLES = st.fixed_dictionaries(
     {},
     optional={
@@ -84,9 +90,7 @@ _OUTPUTS = st.lists(
                 "text": st.sampled_from(["1\n", "2\n", "a\nb\n"]),
             }
         ),
-        st.fixed_dictionaries(
-            {"output_type": st.just("display_data"), "metadata": st.just({}), "data": _BUNDLES}
-        ),
+        st.fixed_dictionaries({"output_type": st.just("display_data"), "metadata": st.just({}), "data": _BUNDLES}),
         st.fixed_dictionaries(
             {
                 "output_type": st.just("error"),

@@ -65,19 +65,29 @@ def _cell_config() -> Any:
     from nbdime.diffing.config import DiffConfig
     from nbdime.diffing.generic import diff, diff_sequence_multilevel
     from nbdime.diffing.notebooks import compare_output_approximate, compare_output_strict
-    from nbdime.utils import defaultdict2
 
-    same_output = [compare_output_approximate, compare_output_strict]
-    predicates = defaultdict2(lambda: [operator.eq], {f"{_CELL}/outputs": same_output})
-    differs = defaultdict2(
-        lambda: diff,
-        {
-            f"{_CELL}/outputs": diff_sequence_multilevel,
-            f"{_CELL}/outputs/*/data": _bundle_ops,
-            f"{_CELL}/attachments/*": _bundle_ops,
-        },
-    )
+    predicates = _ByPath([operator.eq])
+    predicates[f"{_CELL}/outputs"] = [compare_output_approximate, compare_output_strict]
+    differs = _ByPath(diff)
+    differs[f"{_CELL}/outputs"] = diff_sequence_multilevel
+    differs[f"{_CELL}/outputs/*/data"] = _bundle_ops
+    differs[f"{_CELL}/attachments/*"] = _bundle_ops
     return DiffConfig(predicates=predicates, differs=differs, atomic_paths={f"{_CELL}/id": True})
+
+
+class _ByPath(dict[str, Any]):
+    """Rules by path, with a default that is not remembered.
+
+    nbdime's own mapping stores the default at each look-up, and nbdime refuses a path that was a list in one
+    cell and an object in another ("Found predicate(s) for path").
+    """
+
+    def __init__(self, default: Any) -> None:
+        super().__init__()
+        self._default = default
+
+    def __missing__(self, path: str) -> Any:
+        return self._default
 
 
 def _bundle_ops(base: JsonObject, remote: JsonObject, **_: Any) -> list[JsonObject]:

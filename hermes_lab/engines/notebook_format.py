@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any, NoReturn
@@ -193,14 +194,20 @@ def _joined(value: Any) -> Any:
 
 
 def _with_ids(cells: list[JsonObject], *, keep_invalid: bool) -> list[JsonObject]:
-    """The cells, each with its own id: the first owner keeps it, others get one made of place and source."""
+    """The cells, each with its own id: the first owner keeps it, others get one made of their source.
+
+    Equal sources are told apart by counting, not by place: a cell inserted above changes no made id.
+    """
     given = [_given_id(cell, keep_invalid=keep_invalid) for cell in cells]
     taken = {cell_id for cell_id in given if isinstance(cell_id, str)}
     seen: set[str] = set()
-    for index, (cell, cell_id) in enumerate(zip(cells, given, strict=True)):
+    occurrences: Counter[str] = Counter()
+    for cell, cell_id in zip(cells, given, strict=True):
         own = cell_id
         if cell_id is None or (isinstance(cell_id, str) and cell_id in seen):
-            own = _made_id(f"{index}\n{cell.get('source')}", taken)
+            source = str(cell.get("source"))
+            own = _made_id(f"{occurrences[source]}\n{source}", taken)
+            occurrences[source] += 1
             taken.add(own)
         cell["id"] = own
         if isinstance(own, str):

@@ -124,4 +124,7 @@ def _with_metadata(merged: JsonObject, base: JsonObject, remote: JsonObject, con
 def _with_attachments(merged: JsonObject, base: JsonObject, remote: JsonObject, conflicts: Conflicts) -> JsonObject:
     was, ours, theirs = (side.get("attachments", {}) for side in (base, merged, remote))
     attachments = merge_keys(was, ours, theirs, differing_keys(was, theirs), conflicts)
-    return merged if attachments is ours else {**merged, "attachments": attachments}
+    if attachments is ours:
+        return merged
+    without = {key: value for key, value in merged.items() if key != "attachments"}
+    return {**without, "attachments": attachments} if attachments else without

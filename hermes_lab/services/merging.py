@@ -98,7 +98,7 @@ class _Merging:
         proposed = align(base["cells"], remote["cells"])
         self._wanted = [_Key("remote", j) if i is None else _Key("base", i) for j, i in enumerate(proposed.base_of)]
         self._landmarks = {key for j, key in enumerate(self._wanted) if key.side == "base" and j not in proposed.moved}
-        self._order, self._moved_here = self._local_order(proposed)
+        self._order = self._local_order(proposed)
         self._cells = dict(zip(self._order, local["cells"], strict=True))
         self._placing: set[_Key] = set()
         self._metadata: JsonObject = local["metadata"]
@@ -124,8 +124,8 @@ class _Merging:
             order = place(order, self._wanted, self._landmarks, self._placing)
         return {**self._local, "metadata": self._metadata, "cells": [self._cells[key] for key in order]}
 
-    def _local_order(self, proposed: Alignment) -> tuple[list[_Key], set[_Key]]:
-        """Local's cells as keys, and those that local itself moved.
+    def _local_order(self, proposed: Alignment) -> list[_Key]:
+        """Local's cells as keys.
 
         A cell with the id of a proposed insertion is that insertion, merged earlier or made by hand; it is not
         offered to the alignment, which could take it for a similar cell of base.
@@ -137,8 +137,7 @@ class _Merging:
         keys = {
             k: _Key("local", k) if i is None else _Key("base", i) for k, i in zip(others, here.base_of, strict=True)
         }
-        order = [keys.get(k) or _Key("remote", inserted[cell["id"]]) for k, cell in enumerate(cells)]
-        return order, {keys[others[moved]] for moved in here.moved}
+        return [keys.get(k) or _Key("remote", inserted[cell["id"]]) for k, cell in enumerate(cells)]
 
     def _insert(self, index: int, decision: ChangeDecision, conflicts: Conflicts) -> None:
         key = _Key("remote", index)
@@ -163,8 +162,12 @@ class _Merging:
         if local is None:
             return
         if same_writing(local, base):
-            del self._cells[key]
-            return
+            if local["id"] == base["id"]:
+                del self._cells[key]
+                return
+            if self._ids_are_kept:
+                # Local deleted the cell too, and what looks like it is a copy.
+                return
         conflicts.add("cell", base["source"], local["source"], None)
         if conflicts.resolution == "remote":
             del self._cells[key]
@@ -186,15 +189,21 @@ class _Merging:
             self._move(key, conflicts)
 
     def _move(self, key: _Key, conflicts: Conflicts) -> None:
-        """Move a cell to its proposed place, unless it is there or local has moved it to a third one."""
+        """Move a cell to its proposed place; that it stands at a third one in local is a conflict."""
         was, here, wanted = (landmarks.before[key] for landmarks in self._surroundings)
         if here == wanted:
             return
-        if here != was and key in self._moved_here:
+        if here != was:
             conflicts.add("position", *(self._position(landmark) for landmark in (was, here, wanted)))
             if conflicts.resolution in {None, "local"}:
                 return
         self._placing.add(key)
+
+    @cached_property
+    def _ids_are_kept(self) -> bool:
+        """Whether local's cells still go by base's ids, and no editor has renamed them all."""
+        known = {cell["id"] for cell in self._base["cells"]}
+        return any(cell["id"] in known for cell in self._local["cells"])
 
     @cached_property
     def _surroundings(self) -> list[Landmarks[_Key]]:

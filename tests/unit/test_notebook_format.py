@@ -66,6 +66,12 @@ def test_cells_without_ids_get_the_same_ids_at_every_reading() -> None:
     assert (first["nbformat"], first["nbformat_minor"]) == (4, 5)
 
 
+def test_a_cell_inserted_above_changes_no_made_id() -> None:
+    before = notebook_format.validate(a_notebook(code("x"), code("y"), minor=4))["cells"]
+    after = notebook_format.validate(a_notebook(code("new"), code("x"), code("y"), minor=4))["cells"]
+    assert [cell["id"] for cell in after[1:]] == [cell["id"] for cell in before]
+
+
 def test_the_first_owner_of_a_duplicate_id_keeps_it() -> None:
     notebook = notebook_format.validate(a_notebook(code("x", id="a"), code("y", id="a"), code("z", id="b")))
     ids = [cell["id"] for cell in notebook["cells"]]
