@@ -33,9 +33,7 @@ class Refused(Exception):
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
         body: Json = response.json() if is_json else {}
         message = body.get("message") or response.reason
-        super().__init__(
-            f"{response.status_code} {body.get('code', '')}: {message} {body.get('details') or ''}"
-        )
+        super().__init__(f"{response.status_code} {body.get('code', '')}: {message} {body.get('details') or ''}")
 
 
 class HermesLab:
@@ -86,9 +84,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run a notebook, propose a change, wait for the review.")
     environment = os.environ
     parser.add_argument("--url", default=environment.get("HERMES_URL", "http://127.0.0.1:8888/"))
-    parser.add_argument(
-        "--token", default=environment.get("HERMES_AGENT_TOKEN"), help="or HERMES_AGENT_TOKEN"
-    )
+    parser.add_argument("--token", default=environment.get("HERMES_AGENT_TOKEN"), help="or HERMES_AGENT_TOKEN")
     parser.add_argument("--path", default="fleet_health_check.ipynb", help="from the server's root")
     parser.add_argument("--parameters", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--proposal", type=Path, default=BUNDLED_PROPOSAL)
@@ -103,9 +99,9 @@ def read_and_run(server: HermesLab, path: str, parameters: Json) -> Json:
     base = server.get("/notebooks", path=path)
     say(f"read {path}: {len(base['notebook']['cells'])} cells, hash {base['hash'][:12]}")
     run = server.post("/runs", {"input_path": path, "parameters": parameters})
+    said = ""
     while run["state"] in {"pending", "running"}:
-        progress = run["progress"]
-        say(f"run {run['state']}: {progress['cells_done']} of {progress['cells_total']} code cells")
+        said = say_once(f"run {run['state']}: {cells(run['progress'])}", said)
         run = server.get(f"/runs/{run['run_id']}", wait=WAIT_SECONDS, since=run["version"])
     say(f"run {run['state']}: {in_words(run)}; notebook with outputs: {run['output_path']}")
     return base
@@ -139,24 +135,34 @@ def joined(wanted: Any) -> Any:
         return [joined(part) for part in wanted]
     if not isinstance(wanted, dict):
         return wanted
-    return {
-        name: "".join(part) if name in {"rationale", "source"} else joined(part)
-        for name, part in wanted.items()
-    }
+    return {name: "".join(part) if name in {"rationale", "source"} else joined(part) for name, part in wanted.items()}
 
 
 def show_evidence(server: HermesLab, proposal_id: str, parameters: Json) -> None:
     """Have base and proposal run with the same parameters, and say what differs."""
     evidence = server.post("/evidence", {"proposal_id": proposal_id, "parameters": parameters})
+    said = ""
     while evidence["state"] in {"pending", "running"}:
-        waits = evidence["awaiting_approval"]
-        say("evidence waits for a person's go" if waits else f"evidence {evidence['state']}")
+        said = say_once(progress_of(evidence), said)
         route = f"/evidence/{evidence['evidence_id']}"
         evidence = server.get(route, wait=WAIT_SECONDS, since=evidence["version"])
     say(f"evidence {evidence['state']}: {evidence['verdict'] or evidence['message']}")
     for scrap in evidence["scraps"]:
         if scrap["change"] == "changed" and isinstance(scrap["after"], int | float):
             say(f"  {scrap['name']}: {scrap['before']} -> {scrap['after']}")
+
+
+def progress_of(evidence: Json) -> str:
+    """How far the two executions are, or what they wait for."""
+    if evidence["awaiting_approval"]:
+        return "evidence waits for a person's go"
+    both = [f"{name} {cells(evidence[name]['progress'])}" for name in ("base", "proposal") if evidence[name]]
+    return f"evidence {evidence['state']}: {', '.join(both) or 'not started'}"
+
+
+def cells(progress: Json) -> str:
+    """How many code cells have ended."""
+    return f"{progress['cells_done']} of {progress['cells_total']} cells"
 
 
 def wait_for_review(server: HermesLab, proposal: Json) -> str:
@@ -169,7 +175,7 @@ def wait_for_review(server: HermesLab, proposal: Json) -> str:
         for review in proposal["reviews"][reviews_seen:]:
             decided = ", ".join(f"{name} {made['decision']}" for name, made in review["decisions"].items())
             comments = " ".join(comment["text"] for comment in review["comments"])
-            say(f"review by {review['author']['name']}: {review['verdict']} {decided} {comments}".rstrip())
+            say(f"review by {review['author']['name']}: {' '.join(filter(None, (decided, comments)))}")
         reviews_seen = len(proposal["reviews"])
     say(f"the proposal is {proposal['state']}")
     return str(proposal["state"])
@@ -178,6 +184,13 @@ def wait_for_review(server: HermesLab, proposal: Json) -> str:
 def say(message: str) -> None:
     """One line of progress, with the time at which it was made."""
     print(f"{time.strftime('%H:%M:%S')} agent: {message}", flush=True)
+
+
+def say_once(message: str, said: str) -> str:
+    """Say the message unless it is what was said before; returns it."""
+    if message != said:
+        say(message)
+    return message
 
 
 if __name__ == "__main__":

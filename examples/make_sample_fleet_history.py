@@ -60,9 +60,7 @@ def readings() -> Iterator[tuple[str, str, str, str, str, str]]:
 def reading(host: str, hours: float, noise: random.Random) -> tuple[float, float, float, float]:
     """One reading of `host`, `hours` after the first one."""
     load, memory, disk, temperature = HOSTS[host]
-    daylight = 0.5 - 0.5 * math.cos(
-        2 * math.pi * (hours - 3) / 24
-    )  # 0 at three at night, 1 at three in the afternoon
+    daylight = 0.5 - 0.5 * math.cos(2 * math.pi * (hours - 3) / 24)  # 0 at three at night, 1 at three in the afternoon
     decay = degradation(host, hours)
     return (
         max(0.02, load * (0.75 + 0.45 * daylight) + 0.75 * decay + noise.gauss(0, 0.03)),

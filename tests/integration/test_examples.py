@@ -161,7 +161,5 @@ def test_the_notebook_is_committed_without_outputs_and_as_nbformat_writes_it() -
     nbformat.validate(notebook)
     assert text == nbformat.writes(notebook) + "\n"
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
-    assert all(
-        not cell.outputs and cell.execution_count is None for cell in notebook.cells if "outputs" in cell
-    )
+    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
     assert notebook.metadata.kernelspec.name == "python3"
