@@ -81,7 +81,7 @@ def apply_proposal(notebook: Path) -> None:
         written["source"] = "".join(written["source"])  # lines, as a notebook file keeps them
     operations: list[CellOperation] = TypeAdapter(list[CellOperation]).validate_python(proposal["operations"])
     base = nbformat.read(notebook, as_version=4)
-    proposed = nbformat.from_dict(apply_operations(base, operations))
+    proposed = nbformat.from_dict(apply_operations(base, operations)[0])
     nbformat.validate(proposed)
     nbformat.write(proposed, notebook)
 
