@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 Method = Literal["GET", "POST", "DELETE"]
 Call = Callable[[Services, Actor, Any], Awaitable[Payload]]
+Request = TypeVar("Request", bound=Payload)
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,7 @@ async def perform(services: Services, actor: Actor, operation: Operation, fields
         HermesError: whatever the operation answers.
     """
     authorise(actor, operation)
-    request = validated(operation, fields)
+    request = validated(operation.request, fields)
     key: str | None = getattr(request, "idempotency_key", None)
     if key is None:
         return await _answer(services, actor, operation, request)
@@ -366,14 +367,14 @@ def authorise(actor: Actor, operation: Operation) -> None:
     )
 
 
-def validated(operation: Operation, fields: JsonObject) -> Payload:
+def validated(request: type[Request], fields: JsonObject) -> Request:
     """The request that the fields make.
 
     Raises:
         InvalidRequest: with every field at fault in ``details.errors``, the first one in ``details.field``.
     """
     try:
-        return operation.request.model_validate(fields)
+        return request.model_validate(fields)
     except ValidationError as error:
         faults = [
             _fault(fault) for fault in error.errors(include_url=False, include_input=False, include_context=False)

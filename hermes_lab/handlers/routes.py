@@ -8,6 +8,7 @@ from typing import Any
 
 from ..operations import OPERATIONS, Operation
 from .authentication import Shared, UnknownRouteHandler
+from .mcp import McpHandler
 from .openapi import PREFIX, OpenApiHandler
 from .operation import OperationHandler
 
@@ -23,6 +24,7 @@ def routes(shared: Shared) -> list[Route]:
     return [
         *((_pattern(path), OperationHandler, {**common, "operations": row}) for path, row in by_path.items()),
         (f"{PREFIX}/openapi.json", OpenApiHandler, common),
+        (r"/hermes/mcp", McpHandler, common),
         (r"/hermes/.*", UnknownRouteHandler, common),
     ]
 
