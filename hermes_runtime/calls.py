@@ -78,7 +78,8 @@ def _outcome(state: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _show_waiting(state: Dict[str, Any]) -> None:
-    shown = ", ".join(_short(value) for value in state["arguments"].values() if value is not None)
+    first, *others = [(name, value) for name, value in state["arguments"].items() if value is not None]
+    shown = ", ".join([_short(first[1]), *(f"{name}={_short(value)}" for name, value in others)])
     line = f"waiting for approval of: {state['tool']}({shown})"
     if state["expires_at"]:
         patience = _moment(state["expires_at"]) - _moment(state["created_at"])

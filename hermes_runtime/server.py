@@ -76,8 +76,7 @@ class Server(NamedTuple):
                 _close()
                 raise
         raise NoServer(
-            f"The Jupyter server at {self.url} does not answer ({failure!r}). "
-            "If it was restarted, start a new kernel."
+            f"The Jupyter server at {self.url} does not answer ({failure!r}). If it was restarted, start a new kernel."
         )
 
     def _exchange(self, method: str, path: str, payload: Optional[bytes], wait: float) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 EnvironmentFor = Callable[[str, str | None], Mapping[str, str]]
@@ -25,7 +25,7 @@ def inject(kernel_manager: Any, environment_for: EnvironmentFor, ended: Ended) -
         kernel_id = kwargs.pop("kernel_id", None) or kernel_manager.new_kernel_id(**kwargs)
         if kernel_id not in kernel_manager:
             asked = kwargs.get("env")
-            notebook = _notebook_path(asked or {}, Path(kernel_manager.root_dir))
+            notebook = _notebook_path(kwargs.get("path"), asked or {})
             kwargs["env"] = compose(asked or os.environ, environment_for(kernel_id, notebook))
         try:
             started = start(kernel_id=kernel_id, **kwargs)
@@ -55,10 +55,10 @@ def compose(environment: Mapping[str, str], additions: Mapping[str, str]) -> dic
     return composed
 
 
-def _notebook_path(environment: Mapping[str, str], root: Path) -> str | None:
-    """The notebook of a session's kernel, which Jupyter names in ``JPY_SESSION_NAME``."""
-    name = environment.get("JPY_SESSION_NAME")
-    if not name:
-        return None
-    path = Path(os.path.normpath(root / name))
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
+def _notebook_path(folder: str | None, environment: Mapping[str, str]) -> str | None:
+    """The notebook of a session's kernel: Jupyter starts it in the notebook's folder and names the session.
+
+    A client may name the session by the notebook's path or by its last part.
+    """
+    name = PurePath(environment.get("JPY_SESSION_NAME", "")).name
+    return (PurePosixPath(folder) / name).as_posix() if name and folder is not None else None
