@@ -29,11 +29,13 @@ class Client:
         """Any method, on any path of the server."""
         return self.session.request(method, self.url + path, timeout=SECONDS, **arguments)
 
-    def get(self, path: str, **query: Any) -> requests.Response:
+    def get(self, path: str, /, **query: Any) -> requests.Response:
         """GET an operation: ``path`` is what follows /hermes/api/."""
         return self.request("GET", f"/hermes/api/{path}", params=query)
 
-    def post(self, path: str, body: Json | None = None, *, key: str | None = None, **fields: Any) -> requests.Response:
+    def post(
+        self, path: str, body: Json | None = None, /, *, key: str | None = None, **fields: Any
+    ) -> requests.Response:
         """POST ``body`` or ``fields`` to an operation; ``key`` becomes the Idempotency-Key header."""
         headers = {} if key is None else {"Idempotency-Key": key}
         return self.request("POST", f"/hermes/api/{path}", json={**(body or {}), **fields}, headers=headers)

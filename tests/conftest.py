@@ -1,4 +1,4 @@
-"""Real servers, the people and agents who ask them, and the check that every requirement has a test."""
+"""Real servers, and the people and agents who ask them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.clients import Client
-from tests.requirements import REQUIREMENTS
 from tests.servers import Server
 from tests.workspaces import Workspace
 
@@ -20,21 +19,7 @@ StartServer = Callable[..., Server]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "requirement(id, ...): the promises of tests/requirements.py that this test keeps"
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Requirements and tests name each other. That each has a test is asked of a whole collection only."""
-    named = {id_: item for item in items for mark in item.iter_markers("requirement") for id_ in mark.args}
-    unknown = {id_: item.nodeid for id_, item in named.items() if id_ not in REQUIREMENTS}
-    if unknown:
-        raise pytest.UsageError(f"tests name requirements that do not exist: {unknown}")
-    config.stash[NAMED] = set(named)
-
-
-NAMED = pytest.StashKey[set[str]]()
+    config.addinivalue_line("markers", "requirement(id, ...): what this test shows, from tests/requirements.py")
 
 
 @pytest.hookimpl(wrapper=True)

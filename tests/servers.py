@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import requests
@@ -31,7 +31,7 @@ class Server:
     ``traits`` are those of HermesLab. With ``lab``, it serves JupyterLab with our front end too.
     """
 
-    started: list[Server] = []
+    started: ClassVar[list[Server]] = []
     """Every server that runs now, for the report of a failed test."""
 
     def __init__(self, root: Path, home: Path, *, lab: bool = False, **traits: Any) -> None:

@@ -2,15 +2,214 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psutil
 import pytest
 
-from tests.clients import Client
+from tests.clients import Client, error
+from tests.servers import Server
 from tests.workspaces import Workspace
-from tests.written_notebooks import code
+from tests.written_notebooks import code, markdown
+
+NUMBER = code("number", "n = 1", tags=["parameters"])
+WAIT_FOR_GO = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.01)"
 
 
-@pytest.mark.requirement("RUN-1")
-def test_an_agent_runs_a_notebook_with_parameters(agent: Client, workspace: Workspace) -> None:
-    path = workspace.write("report.ipynb", code("params", "n = 1", tags=["parameters"]), code("show", "print(n * 2)"))
-    run = agent.wait_until_ended(agent.post("runs", input_path=path, parameters={"n": 21}))
-    assert run["state"] == "completed", run
+def output_of(server: Server, run: dict[str, Any]) -> dict[str, Any]:
+    """The run's output notebook, from the disk."""
+    found: dict[str, Any] = json.loads((server.root / run["output_path"]).read_text())
+    return found
+
+
+def states_of(notebook: dict[str, Any]) -> dict[str, str]:
+    """Cell id -> what the output notebook says became of the cell."""
+    return {
+        cell["id"]: cell["metadata"]["hermes"]["status"] for cell in notebook["cells"] if "hermes" in cell["metadata"]
+    }
+
+
+@pytest.mark.requirement("RUN-1", "RUN-2", "RUN-7")
+def test_an_agent_runs_a_notebook_with_parameters(agent: Client, server: Server, workspace: Workspace) -> None:
+    glue = code("glue", "import scrapbook as sb\nsb.glue('double', n * 2)")
+    path = workspace.write("report.ipynb", markdown("title", "# Report"), NUMBER, glue)
+    before = workspace.bytes("report.ipynb")
+
+    created = agent.post("runs", input_path=path, parameters={"n": 21})
+    assert created.status_code == 202
+    assert created.headers["Location"] == f"/hermes/api/runs/{created.json()['run_id']}"
+    run = agent.wait_until_ended(created)
+
+    assert (run["state"], run["cause"], run["parameters"]) == ("completed", None, {"n": 21})
+    assert run["progress"] == {"cells_total": 2, "cells_done": 2}
+    result = run["result"]
+    assert result["duration_seconds"] > 0
+    del result["duration_seconds"]
+    assert result == {"status": "success", "cells_executed": 2, "failed_cell": None, "scraps": {"double": 42}}
+    assert run["output_path"] == f"runs/report/{run['run_id']}.ipynb"
+    injected = next(cell for cell in output_of(server, run)["cells"] if cell["id"] == "injected-parameters")
+    assert "n = 21" in "".join(injected["source"])
+    assert workspace.bytes("report.ipynb") == before
+
+
+@pytest.mark.requirement("RUN-2", "RUN-3", "RUN-7")
+def test_a_failed_cell_is_named_by_its_place_in_the_input(agent: Client, server: Server, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", NUMBER, code("divides", "1 / (n - 2)"), code("after", "print('never')"))
+    run = agent.wait_until_ended(agent.post("runs", input_path=path, parameters={"n": 2}))
+
+    assert (run["state"], run["cause"]) == ("failed", "cell_error")
+    assert (run["result"]["status"], run["result"]["cells_executed"]) == ("error", 2)
+    failed = run["result"]["failed_cell"]
+    assert (failed["index"], failed["cell_id"], failed["source"]) == (1, "divides", "1 / (n - 2)")
+    assert (failed["ename"], failed["evalue"]) == ("ZeroDivisionError", "division by zero")
+    states = states_of(output_of(server, run))
+    assert (states["divides"], states["after"]) == ("failed", "not_run")
+
+
+@pytest.mark.requirement("RUN-4", "RUN-7")
+def test_a_dead_kernel_ends_the_run_and_nothing_after_it_is_called_completed(
+    agent: Client, server: Server, workspace: Workspace
+) -> None:
+    dies = code("dies", "import os\nprint('last words', flush=True)\nos._exit(1)")
+    path = workspace.write("report.ipynb", NUMBER, dies, code("after", "print('never')"))
+    run = agent.wait_until_ended(agent.post("runs", input_path=path))
+
+    assert (run["state"], run["cause"]) == ("failed", "kernel_died")
+    assert run["result"]["failed_cell"]["ename"] == "KernelDied"
+    assert run["result"]["failed_cell"]["index"] == 1
+    output = output_of(server, run)
+    assert (states_of(output)["dies"], states_of(output)["after"]) == ("died", "not_run")
+    cells = {cell["id"]: cell["metadata"] for cell in output["cells"] if "papermill" in cell["metadata"]}
+    status = {cell_id: metadata["papermill"]["status"] for cell_id, metadata in cells.items()}
+    assert (status["number"], status["dies"], status["after"]) == ("completed", "failed", "pending")
+
+
+@pytest.mark.requirement("RUN-5")
+def test_a_run_that_takes_too_long_is_ended(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", code("waits", WAIT_FOR_GO))
+    run = agent.wait_until_ended(agent.post("runs", input_path=path, timeout_seconds=3))
+
+    assert (run["state"], run["cause"]) == ("failed", "timed_out")
+    assert run["result"]["failed_cell"]["ename"] == "CellTimeout"
+    assert run["result"]["failed_cell"]["cell_id"] == "waits"
+
+
+@pytest.mark.requirement("RUN-6")
+def test_cancelling_a_run_ends_everything_that_its_kernel_started(agent: Client, workspace: Workspace) -> None:
+    starts = "import subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
+    tells = "open('children', 'w').write(f'{os.getpid()} {child.pid}')\n"
+    path = workspace.write("report.ipynb", code("starts", f"import os\n{starts}{tells}"), code("waits", WAIT_FOR_GO))
+    run = agent.post("runs", input_path=path).json()
+    agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
+    processes = [int(number) for number in workspace.bytes("children").split()]
+    assert all(psutil.pid_exists(number) for number in processes)
+
+    agent.post(f"runs/{run['run_id']}/cancel")
+    ended = agent.wait_until_ended(run)
+
+    assert (ended["state"], ended["result"]["status"]) == ("cancelled", "error")
+    gone, alive = psutil.wait_procs([psutil.Process(n) for n in processes if psutil.pid_exists(n)], timeout=10)
+    assert alive == []
+
+
+@pytest.mark.requirement("RUN-8")
+def test_an_output_that_exists_is_replaced_only_when_asked(person: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", NUMBER)
+    mine = workspace.write("mine.ipynb", markdown("note", "precious"))
+    before = workspace.bytes("mine.ipynb")
+
+    refused = person.post("runs", input_path=path, output_path=mine)
+    assert error(refused) == (409, "output_exists")
+    assert workspace.bytes("mine.ipynb") == before
+
+    run = person.wait_until_ended(person.post("runs", input_path=path, output_path=mine, overwrite=True))
+    assert (run["state"], run["output_path"]) == ("completed", mine)
+    assert "number" in workspace.sources("mine.ipynb")
+
+
+@pytest.mark.requirement("RUN-8")
+def test_an_agent_never_replaces_what_a_person_wrote(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", NUMBER)
+    mine = workspace.write("mine.ipynb", markdown("note", "precious"))
+    refused = agent.post("runs", input_path=path, output_path=mine, overwrite=True)
+    assert error(refused) == (409, "output_exists")
+    assert workspace.sources("mine.ipynb") == {"note": "precious"}
+
+
+@pytest.mark.requirement("RUN-9")
+def test_whoever_waits_sees_the_progress(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", NUMBER, code("waits", WAIT_FOR_GO), code("last", "print('done')"))
+    run = agent.post("runs", input_path=path).json()
+
+    underway = agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
+    assert underway["state"] == "running"
+    assert {cell["cell_id"]: cell["state"] for cell in underway["cells"]} | {"waits": ""} == {
+        "number": "completed",
+        "waits": "",
+        "last": "not_run",
+    }
+    (workspace.folder / "go").touch()
+    assert agent.wait_until_ended(run)["progress"]["cells_done"] == 3
+    so_far = agent.get(f"runs/{run['run_id']}/notebook").json()
+    assert so_far["notebook"]["cells"][-1]["outputs"][0]["text"] == "done\n"
+
+
+@pytest.mark.requirement("RUN-11")
+def test_an_agent_cannot_cancel_the_run_of_another(
+    agent: Client, issue_agent: Callable[..., Client], workspace: Workspace
+) -> None:
+    path = workspace.write("report.ipynb", code("waits", WAIT_FOR_GO))
+    run = agent.post("runs", input_path=path).json()
+    refused = issue_agent().post(f"runs/{run['run_id']}/cancel")
+    assert error(refused) == (403, "not_the_author")
+    (workspace.folder / "go").touch()
+    assert agent.wait_until_ended(run)["state"] == "completed"
+
+
+@pytest.mark.requirement("API-2")
+@pytest.mark.parametrize("place", ["header", "field"])
+def test_a_repeated_request_with_the_same_key_makes_one_run(agent: Client, workspace: Workspace, place: str) -> None:
+    path = workspace.write("report.ipynb", NUMBER)
+
+    def ask(**fields: Any) -> Any:
+        if place == "header":
+            return agent.post("runs", input_path=path, key="once", **fields)
+        return agent.post("runs", input_path=path, idempotency_key="once", **fields)
+
+    first, second = ask(), ask()
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["run_id"] == second.json()["run_id"]
+    other = ask(parameters={"n": 2})
+    assert error(other) == (409, "idempotency_key_reused")
+    agent.wait_until_ended(first)
+    assert len(agent.get("runs", path=path).json()["items"]) == 1
+
+
+@pytest.mark.requirement("API-2")
+def test_a_key_belongs_to_the_agent_who_used_it(
+    agent: Client, issue_agent: Callable[..., Client], workspace: Workspace
+) -> None:
+    path = workspace.write("report.ipynb", NUMBER)
+    mine = agent.post("runs", input_path=path, key="shared").json()
+    theirs = issue_agent().post("runs", input_path=path, key="shared").json()
+    assert mine["run_id"] != theirs["run_id"]
+    agent.wait_until_ended(mine)
+    agent.wait_until_ended(theirs)
+
+
+@pytest.mark.requirement("API-3")
+def test_runs_are_listed_newest_first_page_by_page(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", NUMBER)
+    created = [agent.post("runs", input_path=path).json()["run_id"] for _ in range(5)]
+    listed, cursor = [], None
+    while True:
+        page = agent.get("runs", path=path, limit=2, **({"cursor": cursor} if cursor else {})).json()
+        listed += [run["run_id"] for run in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert listed == created[::-1]
+    for run_id in created:
+        agent.wait_until_ended({"run_id": run_id})

@@ -1,0 +1,138 @@
+"""Journey 2, the evidence: base and proposal are run with the same parameters and compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients import Client, error
+from tests.conftest import StartServer
+from tests.journeys.proposing import propose, read, replace, review
+from tests.servers import Server
+from tests.workspaces import Workspace
+from tests.written_notebooks import code
+
+PARAMETERS = code("params", "factor = 1", tags=["parameters"])
+GLUE = code("glue", "import scrapbook as sb\nsb.glue('score', factor * 10)\nsb.glue('kept', 'same')")
+BETTER = "import scrapbook as sb\nsb.glue('score', factor * 20)\nsb.glue('kept', 'same')\nsb.glue('new', 1)"
+
+
+@pytest.fixture
+def server(allowing_server: Server) -> Server:
+    return allowing_server
+
+
+@pytest.mark.requirement("EVID-1")
+def test_base_and_proposal_run_with_the_same_parameters_and_their_scraps_are_compared(
+    agent: Client, workspace: Workspace
+) -> None:
+    writes = code("writes", "open('written.txt', 'w').write(open('input.txt').read())")
+    path = workspace.write("report.ipynb", PARAMETERS, writes, GLUE)
+    (workspace.folder / "input.txt").write_text("beside the notebook")
+    before = workspace.tree()
+    proposal = propose(agent, path, replace("glue", BETTER))
+
+    asked = agent.post("evidence", proposal_id=proposal["proposal_id"], parameters={"factor": 3})
+    assert (asked.status_code, asked.json()["awaiting_approval"]) == (202, False)
+    evidence = agent.wait_until_ended(asked)
+
+    assert (evidence["state"], evidence["verdict"], evidence["stale"]) == ("completed", "green", False)
+    scraps = {scrap["name"]: (scrap["change"], scrap["before"], scrap["after"]) for scrap in evidence["scraps"]}
+    assert scraps == {
+        "score": ("changed", 30, 60),
+        "kept": ("same", "same", "same"),
+        "new": ("added", None, 1),
+    }
+    assert evidence["base"]["result"]["status"] == evidence["proposal"]["result"]["status"] == "success"
+    assert evidence["environment"]["packages"]["papermill"]
+    assert workspace.tree() == before
+    shown = agent.get(f"proposals/{proposal['proposal_id']}").json()
+    assert [each["evidence_id"] for each in shown["evidence"]] == [evidence["evidence_id"]]
+    output = agent.get(f"runs/{evidence['proposal']['run_id']}/notebook").json()
+    assert output["notebook"]["cells"]
+
+
+@pytest.mark.requirement("EVID-3")
+def test_a_proposal_that_does_not_run_has_red_evidence(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", PARAMETERS, code("last", "print(1)"))
+    proposal = propose(agent, path, replace("last", "1 / 0"))
+    evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"]))
+    assert (evidence["state"], evidence["verdict"]) == ("completed", "red")
+    assert evidence["proposal"]["result"]["failed_cell"]["cell_id"] == "last"
+    assert evidence["base"]["result"]["status"] == "success"
+
+
+@pytest.mark.requirement("EVID-1")
+def test_evidence_of_a_new_notebook_has_no_base(agent: Client, workspace: Workspace) -> None:
+    cells = [code("only", "print(1)")]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path = workspace.path("new.ipynb")
+    proposal = agent.post("proposals", path=path, base_hash=None, title="New", notebook=notebook).json()
+    evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"]))
+    assert (evidence["verdict"], evidence["base"]) == ("green", None)
+
+
+@pytest.mark.requirement("EVID-4")
+def test_evidence_is_stale_when_the_document_moved(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", code("only", "print(1)"))
+    proposal = propose(agent, path, replace("only", "print(2)"))
+    evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"]))
+    workspace.write("report.ipynb", code("only", "print(1)"), code("mine", "print(3)"))
+    assert agent.get(f"evidence/{evidence['evidence_id']}").json()["stale"] is True
+
+
+@pytest.mark.requirement("EVID-2")
+class TestWhereThePolicyAsks:
+    @pytest.fixture
+    def server(self, asking_server: Server) -> Server:
+        return asking_server
+
+    def test_what_an_agent_wrote_waits_for_a_person(self, agent: Client, person: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        marks = f"open({str(workspace.folder / 'executed')!r}, 'w').close()"
+        proposal = propose(agent, path, replace("only", marks))
+        evidence = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
+        assert (evidence["state"], evidence["awaiting_approval"]) == ("pending", True)
+        decision = f"evidence/{evidence['evidence_id']}/decision"
+        assert error(agent.post(decision, decision="allow")) == (403, "missing_scope")
+        assert not (workspace.folder / "executed").exists()
+
+        assert person.post(decision, decision="allow").status_code == 200
+
+        assert agent.wait_until_ended(evidence)["verdict"] == "green"
+        assert (workspace.folder / "executed").exists()
+        assert error(person.post(decision, decision="allow")) == (409, "illegal_transition")
+
+    def test_what_a_person_denied_is_not_executed(self, agent: Client, person: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        proposal = propose(agent, path, replace("only", "print(2)"))
+        evidence = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
+        denied = person.post(f"evidence/{evidence['evidence_id']}/decision", decision="deny").json()
+        assert (denied["state"], denied["verdict"]) == ("failed", None)
+        assert "did not let it run" in denied["message"]
+
+    def test_a_persons_own_evidence_runs_at_once(self, agent: Client, person: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        proposal = propose(agent, path, replace("only", "print(2)"))
+        asked = person.post("evidence", proposal_id=proposal["proposal_id"])
+        assert person.wait_until_ended(asked)["verdict"] == "green"
+
+    def test_a_closed_proposal_gets_no_evidence(self, agent: Client, person: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        proposal = propose(agent, path, replace("only", "print(2)"))
+        review(person, proposal, verdict="reject")
+        refused = agent.post("evidence", proposal_id=proposal["proposal_id"])
+        assert error(refused) == (409, "illegal_transition")
+
+
+@pytest.mark.requirement("EVID-5")
+class TestWhereThePolicyDenies:
+    @pytest.fixture
+    def server(self, start_server: StartServer) -> Server:
+        return start_server(agent_execution="deny")
+
+    def test_an_agent_gets_no_evidence_and_still_proposes(self, agent: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        proposal = propose(agent, path, replace("only", "print(2)"))
+        refused = agent.post("evidence", proposal_id=proposal["proposal_id"])
+        assert error(refused) == (403, "agent_execution_denied")
+        assert read(agent, path)["hash"] == proposal["base_hash"]
