@@ -1,1 +1,4 @@
 import './base.css';
+import './sidebar.css';
+import './review.css';
+import './diff.css';

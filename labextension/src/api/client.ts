@@ -149,5 +149,7 @@ async function answered<T>(answer: Promise<IAnswer<T>>): Promise<T> {
 /** Send through Jupyter's own connection, which adds the token and the XSRF header. */
 async function send(request: Request, settings: ServerConnection.ISettings): Promise<Response> {
   const body = request.method === 'GET' ? undefined : await request.text();
-  return ServerConnection.makeRequest(request.url, { method: request.method, body }, settings);
+  // With `no-store`, Jupyter adds the time to the query, and our server refuses fields that it does not know.
+  const init: RequestInit = { method: request.method, body, cache: 'no-cache' };
+  return ServerConnection.makeRequest(request.url, init, settings);
 }

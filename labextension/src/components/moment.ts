@@ -11,17 +11,20 @@ const STEPS: readonly [limit: number, seconds: number, unit: Intl.RelativeTimeFo
   [Infinity, 86_400 * 365, 'year']
 ];
 
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const RELATIVE = {
+  long: new Intl.RelativeTimeFormat('en', { numeric: 'auto' }),
+  short: new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'narrow' })
+};
 
-/** "3 minutes ago", "in 2 hours", "just now". */
-export function ago(moment: string, now: Date): string {
+/** "3 minutes ago", "in 2 hours", "just now"; in the short form "3m ago". */
+export function ago(moment: string, now: Date, form: 'long' | 'short' = 'long'): string {
   const seconds = (new Date(moment).getTime() - now.getTime()) / 1000;
   const size = Math.abs(seconds);
   if (size < 10) {
     return 'just now';
   }
   const [, unitSeconds, unit] = STEPS.find(([limit]) => size < limit) ?? STEPS[0]!;
-  return relative.format(Math.trunc(seconds / unitSeconds), unit);
+  return RELATIVE[form].format(Math.trunc(seconds / unitSeconds), unit);
 }
 
 /** "0.4 s", "12 s", "3 min 5 s", "2 h 10 min". */

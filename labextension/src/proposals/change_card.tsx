@@ -124,24 +124,23 @@ function Source({ context, change }: IChangeProps): JSX.Element {
     context.languages,
     change.cell_type === 'raw' ? 'text/plain' : mimetype
   );
-  const before = sourceOf(change.before);
-  const after = sourceOf(change.after);
-  const isOneSided = change.before === null || change.after === null;
-  const layout = isOneSided ? 'unified' : context.layout;
+  const before = change.before && sourceOf(change.before);
+  const after = change.after && sourceOf(change.after);
+  const { layout } = context;
   const label = kindInWords(change);
   const hunkKey = JSON.stringify(change.hunks);
   const options = React.useMemo(
     (): ISourceDiffOptions => ({
       before,
       after,
-      ranges: isOneSided ? [] : hunkRanges(before, after, change.hunks),
+      ranges: hunkRanges(before ?? '', after ?? '', change.hunks),
       layout,
       language,
       label
     }),
     // Hunks arrive as new objects with every answer; their content is what matters.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [before, after, hunkKey, isOneSided, layout, language, label]
+    [before, after, hunkKey, layout, language, label]
   );
   const canDecide = takesReviews(context.proposal) && change.state !== 'applied';
   const hasBars = canDecide && choosableHunks(change).length > 0;

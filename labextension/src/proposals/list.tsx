@@ -66,22 +66,31 @@ function Item(props: {
   return (
     <li>
       <button type="button" className="jp-Hermes-item" onClick={props.onOpen} title={proposal.path}>
-        <span className="jp-Hermes-item-top">
-          <span className="jp-Hermes-item-title">{proposal.title}</span>
+        <span className="jp-Hermes-item-title">{proposal.title}</span>
+        <span className="jp-Hermes-item-line">
+          <span className="jp-Hermes-item-file">{fileName(proposal.path)}</span>
+          {isOpen && <Decided proposal={proposal} />}
+        </span>
+        <span className="jp-Hermes-item-line">
+          <span className="jp-Hermes-item-file">
+            {proposal.author.name} ·{' '}
+            <time dateTime={proposal.created_at} title={exactly(proposal.created_at)}>
+              {ago(proposal.created_at, now, 'short')}
+            </time>
+          </span>
           <Badge {...mark} />
         </span>
-        <span className="jp-Hermes-meta">
-          {fileName(proposal.path)} · {proposal.author.name} ·{' '}
-          <time dateTime={proposal.created_at} title={exactly(proposal.created_at)}>
-            {ago(proposal.created_at, now)}
-          </time>
-        </span>
-        {isOpen && (
-          <span className="jp-Hermes-meta">
-            {counts(proposal.changes_total, proposal.changes_decided)}
-          </span>
-        )}
       </button>
     </li>
+  );
+}
+
+function Decided({ proposal }: { readonly proposal: ProposalSummary }): JSX.Element {
+  const { changes_total, changes_decided } = proposal;
+  const words = counts(changes_total, changes_decided);
+  return (
+    <span title={words} aria-label={words}>
+      {changes_decided}/{changes_total}
+    </span>
   );
 }

@@ -138,6 +138,7 @@ describe('the counts', () => {
     expect(counts(1, 0)).toBe('1 change, 0 decided');
     expect(mergeLabel(tally(changes))).toBe('Merge 1 of 4 changes');
     expect(mergeLabel(tally([change({ decision: accepted })]))).toBe('Merge 1 change');
+    expect(mergeLabel(tally([change()]))).toBe('Merge');
   });
 });
 

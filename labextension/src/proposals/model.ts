@@ -83,6 +83,9 @@ export function counts(total: number, decided: number): string {
 
 /** What the merge button will do. */
 export function mergeLabel({ mergeable, unmerged }: ITally): string {
+  if (mergeable === 0) {
+    return 'Merge';
+  }
   if (mergeable === unmerged) {
     return `Merge ${count(mergeable, 'change')}`;
   }
@@ -214,11 +217,11 @@ function plainDecision(decision: ChangeDecision['decision']): ChangeDecision {
 
 const EVIDENCE_MARKS: Readonly<Record<ProposalSummary['evidence'], IMark>> = {
   none: { tone: 'quiet', text: 'Not run', title: 'Nobody has run this proposal yet' },
-  pending: { tone: 'active', text: 'Run waits', title: 'The evidence run has not started yet' },
+  pending: { tone: 'active', text: 'Waits to run', title: 'The evidence run has not started yet' },
   running: { tone: 'active', text: 'Running', title: 'Base and proposal are being run' },
-  green: { tone: 'good', text: 'Runs', title: 'The proposal ran without an error' },
+  green: { tone: 'good', text: 'Runs OK', title: 'The proposal ran without an error' },
   red: { tone: 'bad', text: 'Fails', title: 'The proposal ran and failed' },
-  failed: { tone: 'warn', text: 'Run failed', title: 'The evidence could not be produced' }
+  failed: { tone: 'warn', text: 'No result', title: 'The evidence could not be produced' }
 };
 
 export function evidenceMark(evidence: ProposalSummary['evidence']): IMark {

@@ -22,9 +22,11 @@ import type { IHunkRange } from './hunk_ranges';
 export type DiffLayout = 'unified' | 'split';
 
 export interface ISourceDiffOptions {
-  readonly before: string;
-  readonly after: string;
-  /** Every stretch that differs; empty for a cell that is new or deleted. */
+  /** The old text; null for a new cell. */
+  readonly before: string | null;
+  /** The new text; null for a deleted cell. */
+  readonly after: string | null;
+  /** Every stretch that differs. */
   readonly ranges: readonly IHunkRange[];
   readonly layout: DiffLayout;
   readonly language: LanguageSupport | null;
@@ -43,7 +45,10 @@ export interface IHunkBars {
 export class SourceDiff {
   constructor(host: HTMLElement, options: ISourceDiffOptions) {
     this._ranges = options.ranges;
-    if (options.layout === 'split') {
+    if (options.before === null || options.after === null) {
+      this._editor = oneSidedView(host, options);
+      this._destroy = () => this._editor.destroy();
+    } else if (options.layout === 'split') {
       const view = splitView(host, options, this._bars);
       this._editor = view.b;
       this._destroy = () => view.destroy();
@@ -75,9 +80,9 @@ const COLLAPSE = { margin: 3, minSize: 6 };
 function splitView(host: HTMLElement, options: ISourceDiffOptions, bars: Compartment): MergeView {
   return new MergeView({
     parent: host,
-    a: { doc: options.before, extensions: readOnly(options, `${options.label}, before`) },
+    a: { doc: options.before ?? '', extensions: readOnly(options, `${options.label}, before`) },
     b: {
-      doc: options.after,
+      doc: options.after ?? '',
       extensions: [readOnly(options, `${options.label}, after`), bars.of([])]
     },
     gutter: true,
@@ -93,19 +98,29 @@ function unifiedView(
 ): EditorView {
   return new EditorView({
     parent: host,
-    doc: options.after,
+    doc: options.after ?? '',
     extensions: [
       // Before the merge view, so that a bar stands above the deleted lines of its hunk.
       bars.of([]),
       readOnly(options, options.label),
       unifiedMergeView({
-        original: options.before,
+        original: options.before ?? '',
         mergeControls: false,
         gutter: true,
         collapseUnchanged: COLLAPSE,
         diffConfig: diffConfig(options.ranges)
       })
     ]
+  });
+}
+
+/** All of a new or of a deleted cell: nothing to compare it with. */
+function oneSidedView(host: HTMLElement, options: ISourceDiffOptions): EditorView {
+  const side = options.before === null ? 'jp-mod-added' : 'jp-mod-removed';
+  return new EditorView({
+    parent: host,
+    doc: options.after ?? options.before ?? '',
+    extensions: [readOnly(options, options.label), EditorView.editorAttributes.of({ class: side })]
   });
 }
 
