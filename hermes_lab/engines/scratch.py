@@ -18,26 +18,22 @@ def copy_folder(source: Path, target: Path, limit_bytes: int) -> None:
     would lead a write back into the original. A linked folder that contains ``source`` is not followed.
 
     Raises:
-        TooLarge: the files add up to more than ``limit_bytes``; nothing is left at ``target``.
+        TooLarge: the files add up to more than ``limit_bytes``; nothing is copied.
     """
-    left = limit_bytes
-    try:
-        target.mkdir(parents=True)
-        for path in _files(source, frozenset({source.resolve()})):
-            left -= path.stat().st_size
-            if left < 0:
-                raise TooLarge(
-                    f"The folder of the notebook holds more than {limit_bytes} bytes, the limit for a scratch copy.",
-                    code="folder_too_large",
-                    field="path",
-                    limit_bytes=limit_bytes,
-                )
-            copied = target / path.relative_to(source)
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, copied)
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
+    paths = list(_files(source, frozenset({source.resolve()})))
+    total = sum(path.stat().st_size for path in paths)
+    if total > limit_bytes:
+        raise TooLarge(
+            f"The notebook's folder holds {total} bytes; a scratch copy may hold {limit_bytes}.",
+            code="folder_too_large",
+            field="path",
+            limit_bytes=limit_bytes,
+        )
+    target.mkdir(parents=True)
+    for path in paths:
+        copied = target / path.relative_to(source)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copied)
 
 
 def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
