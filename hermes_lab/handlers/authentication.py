@@ -78,7 +78,7 @@ class HermesHandler(APIHandler):
         if self.hermes_token() is not None:
             actor = self.hermes_actor()
             if actor is None:
-                raise NotAllowed("The token is unknown, revoked or expired.", code="invalid_token")
+                raise _invalid_token()
             return actor
         user = self.current_user
         if user is None:
@@ -90,9 +90,15 @@ class HermesHandler(APIHandler):
         return Actor.person(getattr(user, "display_name", None) or user.username)
 
     def check_xsrf_cookie(self) -> None:
-        """A valid token of ours in a header is no cookie that a foreign page could make use of."""
-        if self.hermes_actor() is None:
+        """A valid token of ours in a header is no cookie that a foreign page could make use of.
+
+        Raises:
+            NotAllowed: a token of ours that is not valid; whoever sent it looks for no XSRF cookie.
+        """
+        if self.hermes_token() is None:
             super().check_xsrf_cookie()
+        elif self.hermes_actor() is None:
+            raise _invalid_token()
 
     def json_body(self) -> JsonObject:
         """The body as a JSON object; an empty body is an empty object.
@@ -152,6 +158,10 @@ class UnknownRouteHandler(HermesHandler):
         await super().prepare()
         await self.actor()
         raise NotFound(f"There is no {self.request.path}.", code="no_such_route")
+
+
+def _invalid_token() -> NotAllowed:
+    return NotAllowed("The token is unknown, revoked or expired.", code="invalid_token")
 
 
 def _foreign(status: int, error: BaseException | None) -> ErrorBody:
