@@ -1,8 +1,22 @@
 """hermes_lab: AI agents and people work on notebooks together, in JupyterLab."""
 
+from typing import TYPE_CHECKING
+
 from ._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from .executor import NotebookExecutor
+
+__all__ = ["NotebookExecutor", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is heavy when it is asked for: a kernel and a server import this package too."""
+    if name == "NotebookExecutor":
+        from .executor import NotebookExecutor
+
+        return NotebookExecutor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:

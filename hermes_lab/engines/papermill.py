@@ -11,14 +11,25 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from hermes_lab.model.errors import InvalidRequest
-from hermes_lab.model.payload import JsonObject
+from ..model.errors import InvalidRequest
+from ..model.payload import JsonObject
+from ..model.runs import CellState
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 INJECTED = "injected-parameters"
 """Tag of the cell that papermill writes the parameters into, and its id where that id is free."""
+
+STATUS: dict[CellState, str] = {
+    "not_run": "pending",
+    "running": "running",
+    "completed": "completed",
+    "failed": "failed",
+    "died": "failed",
+    "cancelled": "failed",
+}
+"""papermill's word, of its four, for what has become of a cell."""
 
 _NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]*")
 _SCALARS = (str, bool, int, float, type(None))
@@ -102,8 +113,12 @@ def add_error_markers(notebook: NotebookNode, index: int) -> None:
 
 
 def _language(kernel_name: str, language: str | None) -> str | None:
-    # Jupyter's own kernel has this name in every installation, and is Python by definition.
-    return language or ("python" if kernel_name == "python3" else None)
+    """The language as papermill spells it."""
+    if not language:
+        # Jupyter's own kernel has this name in every installation, and is Python by definition.
+        return "python" if kernel_name == "python3" else None
+    lowered = language.lower()
+    return "R" if lowered == "r" else lowered
 
 
 def _translator(kernel_name: str, language: str | None) -> Any:

@@ -2,6 +2,6 @@
 
 import sys
 
-from hermes_lab.runner.child import main
+from .child import main
 
 sys.exit(main(sys.argv[1:]))

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec
 
-from hermes_lab.model.evidence import Environment
-from hermes_lab.model.payload import JsonObject
+from ..engines.injection import compose
+from ..model.evidence import Environment
+from ..model.payload import JsonObject
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 30.0
@@ -40,7 +41,7 @@ class Environments:
         program = _program(spec)
         packages: dict[str, str] = {}
         if Path(program).name.startswith("python"):
-            program, packages = await self._ask(program, {**os.environ, **environment, **spec.env})
+            program, packages = await self._ask(program, {**compose(os.environ, environment), **spec.env})
         described = {"kernel_name": kernel_name, "interpreter": program, "packages": packages}
         canonical = json.dumps(described, sort_keys=True, separators=(",", ":"))
         fingerprint = hashlib.sha256(canonical.encode()).hexdigest()

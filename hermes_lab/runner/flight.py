@@ -7,12 +7,12 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
-from hermes_lab.model.payload import JsonObject, now
-from hermes_lab.model.runs import CellState, CellTiming, Progress
-from hermes_lab.runner.files import remove_leftover, write_whole
-from hermes_lab.runner.protocol import (
+from ..engines.papermill import STATUS
+from ..model.payload import JsonObject, now
+from ..model.runs import CellState, CellTiming, Progress
+from .files import remove_leftover, write_whole
+from .protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
@@ -51,9 +51,10 @@ class Flight:
 
     def lost(self, message: str, runner_pid: int | None) -> ExecutionEnded:
         """The end of a run whose runner is gone. Also puts it into the output notebook, as far as that got."""
+        cells = [_settled(cell) for cell in self._cells.values()]
         output_hash = None
         if self.started and runner_pid is not None:
-            output_hash = _settle(Path(self.request.output_path), runner_pid)
+            output_hash = _settle(Path(self.request.output_path), runner_pid, cells)
         return ExecutionEnded(
             run_id=self.request.run_id,
             state="failed",
@@ -61,7 +62,7 @@ class Flight:
             message=message,
             ended_at=now(),
             progress=self._progress,
-            cells=[_settled(cell) for cell in self._cells.values()],
+            cells=cells,
             output_hash=output_hash,
         )
 
@@ -71,15 +72,17 @@ def _settled(cell: CellTiming) -> CellTiming:
     return cell.model_copy(update={"state": state})
 
 
-def _settle(output: Path, runner_pid: int) -> str | None:
-    """Leave nothing `running` in the output notebook of a run that has ended; its new sha256."""
+def _settle(output: Path, runner_pid: int, cells: list[CellTiming]) -> str | None:
+    """Write what was heard into the output notebook, which may lag behind by a save; its new sha256."""
+    states = {cell.cell_id: cell.state for cell in cells}
     remove_leftover(output, runner_pid)
     try:
         notebook: JsonObject = json.loads(output.read_bytes())
         notebook["metadata"]["hermes"].update(state="failed", cause="interrupted")
         notebook["metadata"]["papermill"]["exception"] = True
         for cell in notebook["cells"]:
-            _settle_cell(cell["metadata"])
+            if cell["id"] in states:
+                _settle_cell(cell["metadata"], states[cell["id"]])
         content = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
         write_whole(output, content)
     except OSError:  # the run is lost, and so is its output; the answer says `output_hash: null`
@@ -87,7 +90,8 @@ def _settle(output: Path, runner_pid: int) -> str | None:
     return hashlib.sha256(content).hexdigest()
 
 
-def _settle_cell(metadata: dict[str, Any]) -> None:
-    if metadata["papermill"]["status"] == "running":
-        metadata["papermill"].update(status="failed", exception=True)
-        metadata["hermes"] = {"status": "died"}
+def _settle_cell(metadata: JsonObject, state: CellState) -> None:
+    metadata["hermes"] = {"status": state}
+    metadata["papermill"].update(status=STATUS[state])
+    if state != "not_run":
+        metadata["papermill"].update(exception=state != "completed")

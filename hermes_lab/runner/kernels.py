@@ -15,8 +15,9 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
-from hermes_lab.model.errors import InvalidRequest
-from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
+from ..engines.injection import compose
+from ..model.errors import InvalidRequest
+from .descendants import RUN_MARKER, descendants, kill_run
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 _GRACEFUL_SECONDS = 2.0
@@ -58,7 +59,7 @@ class RunKernel:
     ) -> None:
         self._run_id = run_id
         self._working_folder = working_folder
-        self._environment = {**os.environ, **environment, RUN_MARKER: run_id}
+        self._environment = {**compose(os.environ, environment), RUN_MARKER: run_id}
         self._process: psutil.Process | None = None
         self._is_ipykernel = any("ipykernel" in argument for argument in spec.argv)
         # Short, private and the kernel's alone: what is in it goes with it.

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from hermes_lab.model.evidence import Environment
-from hermes_lab.model.payload import JsonObject, Notebook, Payload, Sha256, UtcTime
-from hermes_lab.model.runs import Cause, CellTiming, ExecutionResult, Progress
+from ..model.evidence import Environment
+from ..model.payload import JsonObject, Notebook, Payload, Sha256, UtcTime
+from ..model.runs import Cause, CellTiming, ExecutionResult, Progress
 
 DEFAULT_KERNEL_NAME = "python3"
 """What Jupyter runs where a notebook names no kernel."""
@@ -23,7 +23,8 @@ class ExecuteNotebook(Payload):
     """Execute a notebook in a fresh kernel and keep its output notebook on disk.
 
     ``notebook`` is valid nbformat 4.5 JSON with unique cell ids. ``environment`` is applied over the runner's
-    own environment, for the kernel alone. ``input_path`` is only recorded, as papermill records it.
+    own environment, for the kernel alone; its ``PYTHONPATH`` goes before the one that is there. ``input_path``
+    is only recorded, as papermill records it.
     """
 
     kind: Literal["execute"] = "execute"

@@ -6,18 +6,9 @@ from datetime import datetime
 
 from nbformat import NotebookNode, from_dict
 
-from hermes_lab.engines import papermill
-from hermes_lab.model.payload import Notebook
-from hermes_lab.model.runs import CellState, RunState
-
-_PAPERMILL_WORD: dict[CellState, str] = {
-    "not_run": "pending",
-    "running": "running",
-    "completed": "completed",
-    "failed": "failed",
-    "died": "failed",
-    "cancelled": "failed",
-}
+from ..engines import papermill
+from ..model.payload import Notebook
+from ..model.runs import CellState, RunState
 
 
 def prepare(notebook: Notebook, input_path: str | None, output_path: str) -> NotebookNode:
@@ -85,6 +76,6 @@ class RunRecord:
         return duration
 
     def _set(self, cell: NotebookNode, state: CellState) -> None:
-        cell.metadata.papermill["status"] = _PAPERMILL_WORD[state]
+        cell.metadata.papermill["status"] = papermill.STATUS[state]
         if cell.cell_type == "code":
             cell.metadata["hermes"] = from_dict({"status": state})
