@@ -24,6 +24,7 @@ from ..model.mcp import (
     RunOutcome,
     WaitForReview,
 )
+from ..model.notebooks import GetNotebook
 from ..model.payload import JsonObject, Page, Payload
 from ..model.proposals import CreateProposal, GetProposal, ListProposals, ProposalSummary
 from ..model.runs import ENDED, CreateRun, GetRun
@@ -81,7 +82,7 @@ class Tool:
 
 
 async def _get_notebook(caller: Caller, request: ReadNotebook) -> Payload:
-    return portion(await caller.perform("get_notebook", request), request)
+    return portion(await caller.perform("get_notebook", request, GetNotebook), request)
 
 
 async def _run_notebook(caller: Caller, request: RunAndWait) -> Payload:
