@@ -1,6 +1,6 @@
 import { PersonButton } from '../components/person_button';
 import { count, fileName } from '../components/words';
-import { mergeLabel, tally, takesReviews } from './model';
+import { decisionsInWords, isUntestedMixture, mergeLabel, tally, takesReviews } from './model';
 import type { IReviewContext } from './review_context';
 
 /** What was decided, and the one button that writes it; always in view. */
@@ -41,7 +41,8 @@ function Actions({ context }: { readonly context: IReviewContext }): JSX.Element
   return (
     <div className="jp-Hermes-row">
       <span className="jp-Hermes-counts" role="status">
-        {sums.accepted} accepted, {sums.rejected} rejected, {undecided} undecided
+        {decisionsInWords(sums)}
+        {isUntestedMixture(proposal.changes) && '. Nobody has run this selection.'}
       </span>
       <span className="jp-Hermes-spring" />
       {undecided > 0 && (

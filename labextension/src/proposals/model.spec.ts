@@ -5,10 +5,12 @@ import {
   counts,
   decideChange,
   decideHunks,
+  decisionsInWords,
   difference,
   hunkWords,
   inNotebookOrder,
   isDecided,
+  isUntestedMixture,
   kindInWords,
   marks,
   mergeLabel,
@@ -124,7 +126,6 @@ describe('the counts', () => {
     expect(tally(changes)).toEqual({
       total: 5,
       decided: 3,
-      accepted: 2,
       rejected: 1,
       applied: 1,
       unmerged: 4,
@@ -136,9 +137,25 @@ describe('the counts', () => {
   it('are said in words', () => {
     expect(counts(3, 1)).toBe('3 changes, 1 decided');
     expect(counts(1, 0)).toBe('1 change, 0 decided');
+    expect(decisionsInWords(tally(changes))).toBe('1 merged, 1 accepted, 1 rejected, 2 undecided');
+    expect(decisionsInWords(tally([change()]))).toBe('0 accepted, 0 rejected, 1 undecided');
     expect(mergeLabel(tally(changes))).toBe('Merge 1 of 4 changes');
     expect(mergeLabel(tally([change({ decision: accepted })]))).toBe('Merge 1 change');
     expect(mergeLabel(tally([change()]))).toBe('Merge');
+  });
+});
+
+describe('a merge of a part', () => {
+  it('is a notebook that nobody has run', () => {
+    expect(isUntestedMixture([change({ decision: accepted }), change()])).toBe(true);
+    const inPart = decision({ decision: 'accept', hunks: { h1: 'accept', h2: 'reject' } });
+    expect(isUntestedMixture([change({ decision: inPart })])).toBe(true);
+  });
+
+  it('is not what a merge of everything is', () => {
+    expect(isUntestedMixture([change({ decision: accepted })])).toBe(false);
+    expect(isUntestedMixture([change({ state: 'applied', decision: accepted })])).toBe(false);
+    expect(isUntestedMixture([change()])).toBe(false);
   });
 });
 

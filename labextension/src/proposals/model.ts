@@ -28,7 +28,6 @@ export interface IMark {
 export interface ITally {
   readonly total: number;
   readonly decided: number;
-  readonly accepted: number;
   readonly rejected: number;
   readonly applied: number;
   /** Not merged yet, whatever was decided. */
@@ -68,7 +67,6 @@ export function tally(changes: readonly ProposedChange[]): ITally {
   return {
     total: changes.length,
     decided: changes.filter(isDecided).length,
-    accepted: applied + mergeable,
     rejected: inState('rejected'),
     applied,
     unmerged: changes.length - applied,
@@ -79,6 +77,23 @@ export function tally(changes: readonly ProposedChange[]): ITally {
 /** "3 changes, 1 decided". */
 export function counts(total: number, decided: number): string {
   return `${count(total, 'change')}, ${decided} decided`;
+}
+
+/** Whether the next merge makes a notebook that no evidence has run: not the base, and not all that is proposed. */
+export function isUntestedMixture(changes: readonly ProposedChange[]): boolean {
+  const isWhole = (change: ProposedChange): boolean =>
+    change.state === 'applied' ||
+    (change.decision?.decision === 'accept' &&
+      !change.decision.hunks &&
+      change.decision.text === null);
+  return tally(changes).mergeable > 0 && !changes.every(isWhole);
+}
+
+/** "1 merged, 2 accepted, 0 rejected, 3 undecided". */
+export function decisionsInWords(sums: ITally): string {
+  const merged = sums.applied > 0 ? `${sums.applied} merged, ` : '';
+  const undecided = sums.total - sums.decided;
+  return `${merged}${sums.mergeable} accepted, ${sums.rejected} rejected, ${undecided} undecided`;
 }
 
 /** What the merge button will do. */
