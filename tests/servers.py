@@ -58,7 +58,7 @@ class Server:
             self._child = subprocess.Popen(
                 self._command(),
                 cwd=self.root,
-                env=self._environment(),
+                env=isolated_environment(self.home) | {_MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -113,22 +113,6 @@ class Server:
     def _command(self) -> list[str]:
         module = "jupyterlab" if self._lab else "jupyter_server"
         return [sys.executable, "-m", module, f"--ServerApp.port={_free_port()}"]
-
-    def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        return inherited | {
-            _MARK: self._mark,
-            "HOME": str(self.home),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "JUPYTER_CONFIG_DIR": str(self.home / "config"),
-            "JUPYTER_DATA_DIR": str(self.home / "data"),
-            "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
-            "JUPYTERLAB_SETTINGS_DIR": str(self.home / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(self.home / "workspaces"),
-            "JUPYTER_PLATFORM_DIRS": "1",
-            "IPYTHONDIR": str(self.home / "ipython"),
-            "MPLCONFIGDIR": str(self.home / "matplotlib"),
-        }
 
     def _write_settings(self, traits: dict[str, Any]) -> None:
         settings: dict[str, Any] = {
@@ -200,6 +184,23 @@ class Server:
             return process.environ().get(_MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False  # it ended meanwhile, or is somebody else's
+
+
+def isolated_environment(home: Path) -> dict[str, str]:
+    """Environment variables for a Jupyter that knows no settings but those below ``home``."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return inherited | {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "IPYTHONDIR": str(home / "ipython"),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+    }
 
 
 def _pause() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -35,6 +36,8 @@ class _Names(GenerateJsonSchema):
 class OpenApiHandler(HermesHandler):
     """Serves the document to whoever may use the API."""
 
+    SUPPORTED_METHODS = ("GET",)
+
     @allow_unauthenticated
     async def get(self) -> None:
         """The document."""
@@ -42,6 +45,7 @@ class OpenApiHandler(HermesHandler):
         self.answer(document())
 
 
+@cache
 def document() -> JsonObject:
     """The OpenAPI document of this version."""
     models: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in _BESIDE_OPERATIONS]

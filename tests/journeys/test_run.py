@@ -110,7 +110,7 @@ def test_cancelling_a_run_ends_everything_that_its_kernel_started(agent: Client,
     ended = agent.wait_until_ended(run)
 
     assert (ended["state"], ended["result"]["status"]) == ("cancelled", "error")
-    gone, alive = psutil.wait_procs([psutil.Process(n) for n in processes if psutil.pid_exists(n)], timeout=10)
+    _, alive = psutil.wait_procs([psutil.Process(n) for n in processes if psutil.pid_exists(n)], timeout=10)
     assert alive == []
 
 
