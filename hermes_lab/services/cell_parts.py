@@ -14,7 +14,10 @@ from hermes_lab.model.payload import JsonObject, Notebook
 _CELL_RUN_RECORDS = frozenset({"execution", "ExecuteTime", "papermill", "hermes"})
 _NOTEBOOK_RUN_RECORDS = frozenset({"papermill", "hermes", "widgets"})
 
-EMPTY_NOTEBOOK: Notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+def empty_notebook() -> Notebook:
+    """A notebook without cells, which is what a new notebook differs from."""
+    return {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
 def same(one: Any, other: Any) -> bool:

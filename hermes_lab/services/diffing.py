@@ -12,7 +12,7 @@ from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.services import change_summaries
 from hermes_lab.services.cell_alignment import Alignment, align
 from hermes_lab.services.cell_parts import (
-    EMPTY_NOTEBOOK,
+    empty_notebook,
     same,
     same_results,
     written_metadata_keys,
@@ -30,7 +30,7 @@ def diff_notebooks(
     ``outputs`` compares outputs, execution counts and what runs leave in metadata, ``metadata`` all other
     metadata. A cell whose id alone differs is not a change.
     """
-    base = base or EMPTY_NOTEBOOK
+    base = base or empty_notebook()
     alignment = align(base["cells"], remote["cells"])
     comparison = _Comparison(base["cells"], remote["cells"], alignment, outputs=outputs, metadata=metadata)
     changes = list(comparison.changes())
@@ -132,7 +132,7 @@ class _Comparison:
     def _difference(self, i: int, j: int) -> Change | None:
         before, after = self.base[i], self.remote[j]
         moved = j in self.alignment.moved
-        if before is after and not moved:
+        if not moved and before == after and same(before["metadata"], after["metadata"]):
             return None
         retyped = before["cell_type"] != after["cell_type"]
         found = hunks(before["source"], after["source"]) if before["source"] != after["source"] else []

@@ -14,7 +14,7 @@ from hermes_lab.model.proposals import ChangeDecision, Conflict
 from hermes_lab.services.cell_alignment import Alignment, align
 from hermes_lab.services.cell_merging import Conflicts, accepted_cell, merge_cell, merge_keys
 from hermes_lab.services.cell_ordering import Landmarks, place
-from hermes_lab.services.cell_parts import EMPTY_NOTEBOOK, same_writing, without_results
+from hermes_lab.services.cell_parts import empty_notebook, same_writing, without_results
 from hermes_lab.services.change_summaries import position
 from hermes_lab.services.diffing import diff_notebooks
 
@@ -46,7 +46,7 @@ def merge(base: Notebook | None, local: Notebook | None, remote: Notebook, decis
     """
     changes = diff_notebooks(base, remote, outputs=False)
     check_decisions(changes, decisions)
-    merging = _Merging(base or EMPTY_NOTEBOOK, local or EMPTY_NOTEBOOK, remote)
+    merging = _Merging(base or empty_notebook(), local or empty_notebook(), remote)
     conflicts: list[Conflict] = []
     applied: list[str] = []
     for change in changes:

@@ -50,6 +50,7 @@ def merge_sources(base: str, local: str, remote: str, **fields: Any) -> Merged:
 
 
 def the_source(merged: Merged) -> str:
+    assert not merged.conflicts
     (cell,) = merged.notebook["cells"]
     return str(cell["source"])
 
@@ -79,6 +80,10 @@ class TestInsideACell:
         merged = merge_sources(SOURCE, SOURCE.replace("two", "2"), SOURCE.replace("two", "2"))
         assert the_source(merged) == SOURCE.replace("two", "2")
         assert merged.applied == ["a"]
+
+    def test_an_edit_that_local_has_already_does_not_stop_another_in_the_cell(self) -> None:
+        local = SOURCE.replace("one", "ONE")
+        assert the_source(merge_sources(SOURCE, local, local.replace("five", "FIVE"))) == "ONE\ntwo\nthree\nfour\nFIVE"
 
     def test_edits_of_the_same_line_are_a_conflict_that_holds_all_three_sides(self) -> None:
         conflict = the_conflict(merge_sources("x = 1", "x = 2", "x = 3"))
