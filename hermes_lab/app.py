@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Dict, Enum, Float, Integer, Unicode, default
 
@@ -18,6 +16,7 @@ from .handlers.authentication import Shared
 from .handlers.routes import routes
 from .model.events import Changed
 from .model.tools import TOOLS
+from .store.location import data_folder, default_url
 
 _EVENT_SCHEMA = Path(__file__).parent / "schemas" / "changed.json"
 _EVENT_ID = "https://hermes-lab.readthedocs.io/schema/changed/v1"
@@ -57,7 +56,7 @@ class HermesLab(ExtensionApp):
 
     @default("db_url")
     def _default_db_url(self) -> str:
-        return f"sqlite:///{self._data_folder() / 'hermes.sqlite3'}"
+        return default_url(self.serverapp.root_dir)
 
     @default("max_concurrent_runs")
     def _default_max_concurrent_runs(self) -> int:
@@ -77,9 +76,7 @@ class HermesLab(ExtensionApp):
                 agent_execution=self.agent_execution,
                 max_concurrent_runs=self.max_concurrent_runs,
                 evidence_copy_limit_bytes=self.evidence_copy_limit_bytes,
-                tool_policies={
-                    tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()
-                },
+                tool_policies={tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()},
                 approval_timeout_seconds=self.approval_timeout_seconds,
                 searxng_url=self.searxng_url,
             ),
@@ -91,9 +88,7 @@ class HermesLab(ExtensionApp):
         )
         inject(
             server.kernel_manager,
-            lambda kernel_id, path: self.composition.kernels.environment(
-                kernel_id, origin="session", path=path
-            ),
+            lambda kernel_id, path: self.composition.kernels.environment(kernel_id, origin="session", path=path),
             self.composition.kernels.end,
         )
 
@@ -115,5 +110,4 @@ class HermesLab(ExtensionApp):
         self.serverapp.event_logger.emit(schema_id=_EVENT_ID, data=changed.model_dump(mode="json"))
 
     def _data_folder(self) -> Path:
-        root = hashlib.sha256(os.path.realpath(self.serverapp.root_dir).encode()).hexdigest()[:16]
-        return Path(jupyter_data_dir()) / "hermes_lab" / root
+        return data_folder(self.serverapp.root_dir)

@@ -1,0 +1,8 @@
+"""`jupyter hermes`: agents and their tokens, running notebooks, checking the audit log.
+
+Nothing heavy is imported before a command needs it.
+"""
+
+from .main import main
+
+__all__ = ["main"]
