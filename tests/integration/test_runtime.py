@@ -15,6 +15,7 @@ import pytest
 from tests.clients import Client, error
 from tests.kernels import IMPORT, WAITING, Cell, Kernel
 from tests.workspaces import Workspace
+from tests.written_notebooks import code
 
 
 @pytest.fixture
@@ -233,3 +234,17 @@ def test_a_call_whose_answer_was_lost_is_asked_again_and_runs_once(
         assert kernel.end(cell).error is None
         assert proxy.lost == 1
     assert (workspace.folder / "log").read_text() == "once\n"
+
+
+def test_the_kernel_of_a_run_calls_tools_with_a_token_of_its_own(person: Client, workspace: Workspace) -> None:
+    (workspace.folder / "hosts.txt").write_text("alpha\n")
+    source = IMPORT + "print(os.environ['HERMES_LAB_KERNEL_ID'], hermes.read_file('hosts.txt')['content'])"
+    path = workspace.write("check.ipynb", code("read", source))
+    run = person.wait_until_ended(person.post("runs", input_path=path))
+    assert run["state"] == "completed", run
+    notebook = person.get(f"runs/{run['run_id']}/notebook").json()["notebook"]
+    (output,) = notebook["cells"][-1]["outputs"]
+    kernel_id, content = output["text"].split()
+    assert content == "1|alpha"
+    calls = person.get("tool_calls").json()["items"]
+    assert [call["path"] for call in calls if call["kernel_id"] == kernel_id] == [path]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,8 +23,6 @@ from hermes_lab.engines.web import Web
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.kernels import KernelToken
 from hermes_lab.model.payload import now
-
-Call = Any
 
 
 @pytest.fixture
@@ -126,35 +125,41 @@ async def test_long_output_keeps_its_beginning_and_its_end(folder: Path) -> None
     assert "[OUTPUT TRUNCATED - 250011 chars omitted out of 300011 total]" in answer["output"]
 
 
-LINGERING = (
-    "sleep 1000.25 & setsid sleep 1000.25 & (setsid sh -c 'sleep 1000.25 & sleep 1000.25' >/dev/null 2>&1 &); "
-    "echo started; "
-)
+class Lingering:
+    """A command that leaves sleepers behind: in its session, in one of their own, and orphaned."""
 
+    def __init__(self) -> None:
+        self._seconds = f"1000.{secrets.randbelow(10**12):012}"
+        sleep = f"sleep {self._seconds}"
+        self.command = f"{sleep} & setsid {sleep} & (setsid sh -c '{sleep} & {sleep}' >/dev/null 2>&1 &); echo started"
 
-def lingering() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "1000.25" in (process.info["cmdline"] or []) and process.status() != psutil.STATUS_ZOMBIE
-    ]
+    def left(self) -> list[psutil.Process]:
+        """The sleepers that still run."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if self._seconds in (process.info["cmdline"] or []) and process.status() != psutil.STATUS_ZOMBIE
+        ]
 
 
 async def test_a_timeout_ends_the_command_and_everything_that_it_started(folder: Path) -> None:
-    answer = await tools(folder).call("terminal", {"command": LINGERING + "sleep 1000", "timeout": 1}, KERNEL)
+    lingering = Lingering()
+    command = f"{lingering.command}; sleep 1000"
+    answer = await tools(folder).call("terminal", {"command": command, "timeout": 1}, KERNEL)
     assert answer == {
         "output": "started\n",
         "exit_code": 124,
         "error": "Command timed out after 1 seconds",
     }
-    assert lingering() == []
+    assert lingering.left() == []
 
 
 async def test_nothing_goes_on_after_the_command_has_ended(folder: Path) -> None:
-    answer = await tools(folder).call("terminal", {"command": LINGERING, "timeout": 60}, KERNEL)
+    lingering = Lingering()
+    answer = await tools(folder).call("terminal", {"command": lingering.command, "timeout": 60}, KERNEL)
     assert answer["exit_code"] == 0
     assert "stopped" in answer["note"]
-    assert lingering() == []
+    assert lingering.left() == []
 
 
 async def test_a_command_that_was_killed_reports_the_signal_as_a_shell_does(folder: Path) -> None:
