@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -25,6 +26,8 @@ from .output import OutputNotebook
 from .protocol import ExecuteNotebook, ExecutionEnded, OnEvent, kernel_name_of
 from .record import prepare
 from .session import Session
+
+_LOG = logging.getLogger(__name__)
 
 
 class Execution:
@@ -84,6 +87,9 @@ class Execution:
         timer = loop.call_later(timeout, self.stop, "timed_out") if timeout is not None else None
         try:
             return await self._in_a_kernel(spec)
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends this run, and says so
+            _LOG.exception("The run %s broke the runner.", self._request.run_id)
+            return failed("interrupted", f"The runner could not go on: {error!r}")
         finally:
             if timer is not None:
                 timer.cancel()

@@ -50,7 +50,7 @@ class Session:
         """Start the kernel and execute every cell; the kernel is left to the caller to stop."""
         try:
             await self._kernel.start()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - kernel provisioners are plugins and raise what they like
             return failed("kernel_failed_to_start", f"The kernel cannot be started: {error}")
         client = CellClient(self._notebook, self._kernel, self._on_output)
         try:

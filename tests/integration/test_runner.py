@@ -148,7 +148,9 @@ async def test_an_exit_that_means_failure_fails_the_run(bench: Bench) -> None:
 
 async def test_displays_are_updated_and_cleared_as_in_lab(bench: Bench) -> None:
     _, asked = await bench.run(
-        code("shown", "print('before')\nh = display('old', display_id=True)\nprint('a', end='')\nprint('b')"),
+        code(
+            "shown", "print('before')\nh = display('old', display_id=True)\nprint('a', end='', flush=True)\nprint('b')"
+        ),
         code("updates", "h.update('new')"),
         code("cleared", "from IPython.display import clear_output\nprint('gone')\nclear_output()\nprint('stays')"),
     )
