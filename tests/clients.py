@@ -25,6 +25,10 @@ class Client:
         if token is not None:
             self.session.headers["Authorization"] = f"{scheme} {token}"
 
+    def close(self) -> None:
+        """Close its connections."""
+        self.session.close()
+
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """Any method, on any path of the server."""
         return self.session.request(method, self.url + path, timeout=SECONDS, **arguments)

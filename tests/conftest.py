@@ -91,7 +91,7 @@ def clients() -> Iterator[Callable[..., Client]]:
 
     yield make
     for client in made:
-        client.session.close()
+        client.close()
 
 
 @pytest.fixture

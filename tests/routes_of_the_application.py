@@ -1,4 +1,4 @@
-"""Prints what a Jupyter server with hermes_lab routes below /hermes, as JSON: [[pattern, [method, …]], …].
+"""Writes what a Jupyter server with hermes_lab routes below /hermes, as JSON: [[pattern, [method, …]], …].
 
 Run as a program: the application is composed as a server composes it, and ended before it listens.
 """
@@ -6,6 +6,7 @@ Run as a program: the application is composed as a server composes it, and ended
 from __future__ import annotations
 
 import json
+import sys
 
 from jupyter_server.serverapp import ServerApp
 from tornado.routing import Router
@@ -30,7 +31,7 @@ def main() -> None:
     server = ServerApp()
     server.jpserver_extensions = {"hermes_lab": True}
     server.initialize(argv=[], find_extensions=True, new_httpserver=False)
-    print(json.dumps(hermes_routes(server.web_app.default_router)))
+    sys.stdout.write(json.dumps(hermes_routes(server.web_app.default_router)) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -59,15 +60,19 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> Routes:
     return [(pattern, methods) for pattern, methods in json.loads(done.stdout.splitlines()[-1])]
 
 
-@pytest.fixture
-def things(agent: Client, person: Client, workspace: Workspace) -> Things:
-    path = workspace.write("report.ipynb", code("only", "print(1)"))
-    run = agent.post("runs", input_path=path).json()
-    proposal = propose(agent, path, replace("only", "print(2)"))
-    evidence = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
-    agents = person.get("agents").json()["items"]
-    agent.wait_until_ended(run)
-    return Things(run["run_id"], proposal["proposal_id"], evidence["evidence_id"], "0" * 32, agents[0]["agent_id"])
+@pytest.fixture(scope="module")
+def things(asking_server: Server) -> Iterator[Things]:
+    """A run, a proposal, evidence and an agent that every test of this file asks for."""
+    with closing(Client(asking_server.url, asking_server.token, "token")) as person:
+        issued = person.post("agents", name="agent of these tests").json()
+        with closing(Client(asking_server.url, issued["token"])) as agent:
+            workspace = Workspace(asking_server.root, asking_server.root / "things")
+            path = workspace.write("report.ipynb", code("only", "print(1)"))
+            run = agent.wait_until_ended(agent.post("runs", input_path=path))
+            proposal = propose(agent, path, replace("only", "print(2)"))
+            evidence = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
+        ids = (run["run_id"], proposal["proposal_id"], evidence["evidence_id"])
+        yield Things(*ids, tool_call_id="0" * 32, agent_id=issued["agent_id"])
 
 
 def is_refusal(answer: requests.Response, supported: list[str]) -> bool:
