@@ -43,6 +43,9 @@ REQUIREMENTS: dict[str, str] = {
     "TOOL-1": "A cell reads a file below the root through its agent's tools, without asking anybody.",
     "TOOL-2": "A cell's terminal command runs only after a person allowed exactly that command.",
     "TOOL-3": "A denied tool call is an answer to the cell, and nothing was executed.",
+    "TOOL-4": "Where nobody answers, the tool call expires, the cell is told, and nothing was executed.",
+    "TOOL-5": "Every kernel can import hermes_runtime, in environments where nothing was installed too.",
+    "TOOL-6": "A command gets none of the server's secrets, and leaves nothing running.",
     # Who may do what
     "AUTH-1": "No route answers data to somebody who is nobody.",
     "AUTH-2": "An agent's token is good for hermes_lab's routes alone.",

@@ -1,40 +1,70 @@
-"""Ending everything that a command started, also what left its session or was orphaned."""
+"""Ending everything that a program started, however far it went to get away.
+
+A process belongs to the program if it is in the session that was made for it, if it carries the program's mark
+in its environment, which a child inherits even when it leaves parent and session, or if it descends from one
+that belongs.
+"""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import psutil
 
-MARK: Final = "HERMES_TERMINAL_CALL"
-"""The variable that every descendant of a command inherits, unless it takes pains to drop it."""
-_ROUNDS: Final = 20
+_GONE_WITHIN: Final = 5.0
+"""Seconds after which a process that cannot die is given up."""
+_LOOK_AGAIN: Final = 0.005
 
 
-def kill_descendants(session: int, mark: str) -> int:
-    """Kill the members of the session and whatever carries the mark; answers how many there were.
+def kill_descendants(
+    variable: str, mark: str, *, session: int | None = None, known: Iterable[psutil.Process] = ()
+) -> int:
+    """Kill all that belongs, wait until it is gone, and answer how many processes there were. Blocks.
 
-    Killing is repeated until a round finds none, for a process may fork between being seen and being killed.
+    ``variable`` is the environment variable that holds the mark, ``session`` the id of the program's session,
+    ``known`` are processes seen earlier whose link to it may be lost by now. Looks again after each kill, for a
+    process may fork while it is being killed.
     """
-    killed: set[int] = set()
-    for _ in range(_ROUNDS):
-        found = [process for process in psutil.process_iter() if _belongs(process, session, mark)]
-        if not found:
+    deadline = time.monotonic() + _GONE_WITHIN
+    found, killed = set(known), set()
+    while time.monotonic() < deadline:
+        found |= set(_belonging(variable, mark, session))
+        alive = {process for process in found if _is_alive(process)}
+        if not alive:
             break
-        for process in found:
-            killed.add(process.pid)
-            try:
-                process.kill()
-            except psutil.Error:
-                continue  # it ended by itself, or is another user's (a setuid program)
-        psutil.wait_procs(found, timeout=0.5)
+        killed |= alive
+        for process in alive:
+            found |= _kill(process)
+        # Not psutil's wait: it would take the exit code of our own child away from asyncio.
+        time.sleep(_LOOK_AGAIN)
     return len(killed)
 
 
-def _belongs(process: psutil.Process, session: int, mark: str) -> bool:
+def _belonging(variable: str, mark: str, session: int | None) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            in_session = session is not None and os.getsid(process.pid) == session
+            if in_session or process.environ().get(variable) == mark:
+                yield process
+        except (psutil.Error, OSError):  # gone meanwhile, or another user's: neither is ours to kill
+            continue
+
+
+def _is_alive(process: psutil.Process) -> bool:
     try:
-        ours = os.getsid(process.pid) == session or process.environ().get(MARK) == mark
-        return ours and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, OSError):
-        return False  # gone in the meantime, or another user's
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _kill(process: psutil.Process) -> set[psutil.Process]:
+    """Kill one process; its children of this moment, which the kill makes orphans."""
+    try:
+        children = set(process.children(recursive=True))
+        process.kill()
+    except psutil.Error:  # gone meanwhile, or a setuid program: it is looked at again until the deadline
+        return set()
+    return children

@@ -12,13 +12,15 @@ from typing import Final
 
 from ..model.payload import JsonObject, new_id
 from ..model.tools import DEFAULT_TERMINAL_TIMEOUT, TerminalArguments
-from .descendants import MARK, kill_descendants
+from .descendants import kill_descendants
 from .environment import without_secrets
 from .paths import Root
 from .shortened import ShortenedText
 
 MAX_OUTPUT: Final = 50_000
 """Characters of output that are kept."""
+MARK: Final = "HERMES_TERMINAL_CALL"
+"""The variable by which everything that a command started is found again."""
 TIMED_OUT: Final = 124
 """The exit code of a command that was stopped, as coreutils' ``timeout`` gives it."""
 _LAST_WORDS: Final = 2.0
@@ -89,7 +91,7 @@ class _Command:
             code = None
         finally:
             # Also when the call is cancelled: nothing that was approved once may go on unseen.
-            left = await asyncio.shield(asyncio.to_thread(kill_descendants, process.pid, self._mark))
+            left = await asyncio.shield(asyncio.to_thread(kill_descendants, MARK, self._mark, session=process.pid))
             await asyncio.wait({listener.ended}, timeout=_LAST_WORDS)
             transport.close()
         self._output.feed(b"", final=True)

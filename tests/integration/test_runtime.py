@@ -45,6 +45,7 @@ def begin_waiting(kernel: Kernel, command: str, **request: Any) -> Cell:
     return kernel.until(cell, WAITING)
 
 
+@pytest.mark.requirement("TOOL-1")
 def test_a_cell_reads_a_file_beside_its_notebook_without_asking(kernel: Kernel, workspace: Workspace) -> None:
     (workspace.folder / "hosts.txt").write_text("alpha\nbeta\n")
     answer = ast.literal_eval(kernel.run(IMPORT + "print(hermes.read_file('hosts.txt', limit=1))"))
@@ -62,6 +63,7 @@ def test_a_path_out_of_the_root_is_an_answer_with_an_error(kernel: Kernel) -> No
     assert answer == "'/etc/passwd' leads out of the root folder."
 
 
+@pytest.mark.requirement("TOOL-2")
 def test_a_command_waits_in_the_cell_until_the_person_allows_it(
     kernel: Kernel, person: Client, workspace: Workspace
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_command_waits_in_the_cell_until_the_person_allows_it(
     }
 
 
+@pytest.mark.requirement("TOOL-3")
 def test_the_reason_of_a_denial_reaches_the_cell(kernel: Kernel, person: Client, workspace: Workspace) -> None:
     cell = begin_waiting(kernel, "touch here")
     call = asked(person, kernel)
@@ -119,12 +122,14 @@ def test_a_kernel_cannot_allow_its_own_call(kernel: Kernel, token_of: Callable[[
 
 
 @pytest.mark.parametrize("path", ["/hermes/api/runs", "/hermes/api/notebooks?path=check.ipynb", "/api/contents"])
+@pytest.mark.requirement("AUTH-6")
 def test_a_kernels_token_is_good_for_tool_calls_alone(
     kernel: Kernel, token_of: Callable[[Kernel], Client], path: str
 ) -> None:
     assert token_of(kernel).request("GET", path).status_code == 403
 
 
+@pytest.mark.requirement("AUTH-6")
 def test_the_token_outlives_a_restart_and_dies_with_the_kernel(
     kernel: Kernel, token_of: Callable[[Kernel], Client]
 ) -> None:

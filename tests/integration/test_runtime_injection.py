@@ -131,6 +131,7 @@ def other_interpreters() -> list[Path]:
 
 
 @pytest.mark.parametrize("interpreter", other_interpreters(), ids=str)
+@pytest.mark.requirement("TOOL-5")
 def test_the_module_needs_nothing_but_the_standard_library(interpreter: Path, tmp_path: Path) -> None:
     program = (
         "import sys; before = set(sys.modules); import hermes_runtime as hermes; import hermes_runtime.server\n"

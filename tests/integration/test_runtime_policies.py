@@ -20,6 +20,7 @@ def server(start_server: Callable[..., Server]) -> Server:
     )
 
 
+@pytest.mark.requirement("TOOL-4")
 def test_a_call_that_nobody_answers_expires_in_the_cell(kernel: Kernel) -> None:
     cell = kernel.end(kernel.begin(IMPORT + "hermes.read_file('check.ipynb')"))
     assert WAITING in cell.stderr
@@ -39,6 +40,7 @@ def test_a_tool_that_policy_denies_is_denied_at_once(kernel: Kernel) -> None:
     assert WAITING not in cell.stderr
 
 
+@pytest.mark.requirement("TOOL-6")
 def test_an_allowed_command_sees_no_secret_of_the_server_or_the_kernel(kernel: Kernel) -> None:
     answer = kernel.run(IMPORT + "print(hermes.terminal('env')['output'])")
     names = {line.partition("=")[0] for line in answer.splitlines()}

@@ -132,6 +132,7 @@ async def test_a_denied_call_never_runs_and_the_cell_receives_the_reason(bench: 
 
 
 @pytest.mark.parametrize("patience", [0.2])
+@pytest.mark.requirement("TOOL-4")
 async def test_where_nobody_answers_the_call_expires_and_can_no_longer_be_allowed(bench: Bench) -> None:
     call = await bench.ask(command="touch here")
     ended = await bench.end_of(call)
@@ -172,6 +173,7 @@ async def test_deciding_twice_is_refused(bench: Bench, decision: str) -> None:
     assert (bench.folder / "fleet" / "log").read_text() == "once\n"
 
 
+@pytest.mark.requirement("TOOL-2")
 async def test_a_decision_about_another_request_than_the_one_shown_is_refused(bench: Bench) -> None:
     shown = await bench.ask(command="ls")
     waiting = await bench.ask(command="rm -rf .")

@@ -142,6 +142,7 @@ class Lingering:
         ]
 
 
+@pytest.mark.requirement("TOOL-6")
 async def test_a_timeout_ends_the_command_and_everything_that_it_started(folder: Path) -> None:
     lingering = Lingering()
     command = f"{lingering.command}; sleep 1000"
@@ -154,6 +155,7 @@ async def test_a_timeout_ends_the_command_and_everything_that_it_started(folder:
     assert lingering.left() == []
 
 
+@pytest.mark.requirement("TOOL-6")
 async def test_nothing_goes_on_after_the_command_has_ended(folder: Path) -> None:
     lingering = Lingering()
     answer = await tools(folder).call("terminal", {"command": lingering.command, "timeout": 60}, KERNEL)
