@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import logging
 from pathlib import Path
@@ -13,8 +12,7 @@ import pytest
 
 from hermes_lab.engines import notebook_format
 from hermes_lab.model.errors import InvalidRequest
-
-CORPUS = sorted(Path(str(importlib.resources.files("nbdime"))).glob("tests/files/*.ipynb"))
+from tests.written_notebooks import CORPUS
 
 
 def a_notebook(*cells: dict[str, Any], minor: int = 5, **fields: Any) -> dict[str, Any]:
