@@ -81,25 +81,28 @@ class Server:
             self._child.wait(SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:
             return self.kill()
-        gone_by = time.monotonic() + 10
-        while self.descendants() and time.monotonic() < gone_by:
-            _pause()
+        self.wait_until_alone()
         return self.kill()
+
+    def wait_until_alone(self, seconds: float = 15) -> list[str]:
+        """What a server that is gone left behind: the command lines of what still runs after these seconds."""
+        deadline = time.monotonic() + seconds
+        while (left := self.descendants()) and time.monotonic() < deadline:
+            _pause()
+        return [" ".join(process.cmdline()) for process in left if process.is_running()]
 
     def kill(self) -> list[str]:
         """End it as a power cut would, with everything it started; returns the command lines of what still ran."""
         left = self._kill(self.descendants())
         if self._child is not None:
-            self._child.wait()
-            self._child = None
-            Server.started.remove(self)
+            self._gone()
         return left
 
     def crash(self) -> None:
         """Kill the server alone; what it started is left to find out for itself."""
         assert self._child is not None
         self._child.kill()
-        self._child.wait()
+        self._gone()
 
     def descendants(self) -> list[psutil.Process]:
         """The server and what it started, wherever it went."""
@@ -109,6 +112,12 @@ class Server:
         """What it said last."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def _gone(self) -> None:
+        assert self._child is not None
+        self._child.wait()
+        self._child = None
+        Server.started.remove(self)
 
     def _command(self) -> list[str]:
         module = "jupyterlab" if self._lab else "jupyter_server"

@@ -1,0 +1,131 @@
+"""What is left when a server stops, is killed, and starts again on the same store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.clients import Client, error
+from tests.conftest import StartServer
+from tests.journeys.proposing import merge, propose, replace, review
+from tests.servers import Server
+from tests.workspaces import Workspace
+from tests.written_notebooks import code
+
+STARTS_AND_WAITS = """
+import os, subprocess, time
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+open("started", "w").write(str(child.pid))
+while not os.path.exists("go"):
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def server(new_server: StartServer) -> Server:
+    return new_server()
+
+
+@pytest.fixture
+def running(agent: Client, workspace: Workspace) -> dict[str, str]:
+    """A run in the middle of its second cell, whose first one is done."""
+    path = workspace.write("long.ipynb", code("first", "print('first')"), code("waits", STARTS_AND_WAITS))
+    run = agent.post("runs", input_path=path).json()
+    agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
+    found: dict[str, str] = run
+    return found
+
+
+@pytest.mark.requirement("RUN-10", "PROP-8", "AUTH-4")
+def test_a_killed_server_loses_nothing_that_it_acknowledged(
+    server: Server,
+    agent: Client,
+    person: Client,
+    clients: Callable[..., Client],
+    workspace: Workspace,
+    running: dict[str, str],
+) -> None:
+    path = workspace.write("report.ipynb", code("only", "print(1)"), code("other", "print(2)"))
+    proposal = propose(agent, path, replace("only", "print('better')"), replace("other", "print('worse')"))
+    review(person, proposal, {"only": "accept", "other": "reject"})
+
+    server.crash()
+    assert server.wait_until_alone() == []
+    server.start()
+    agent, person = clients(server.url, agent.token), clients(server.url, server.token, "token")
+
+    run = agent.get(f"runs/{running['run_id']}").json()
+    assert (run["state"], run["cause"]) == ("failed", "interrupted")
+    assert run["ended_at"] is not None
+    there = agent.get(f"proposals/{proposal['proposal_id']}").json()
+    assert (there["state"], [change["state"] for change in there["changes"]]) == ("open", ["pending", "rejected"])
+    assert merge(person, proposal)["state"] == "merged"
+    assert workspace.sources("report.ipynb") == {"only": "print('better')", "other": "print(2)"}
+
+
+@pytest.mark.requirement("RUN-10")
+def test_evidence_that_was_running_is_failed_and_evidence_that_waits_still_waits(
+    server: Server, agent: Client, person: Client, clients: Callable[..., Client], workspace: Workspace
+) -> None:
+    path = workspace.write("report.ipynb", code("only", "print(1)"))
+    go = str(workspace.folder / "never")
+    waits = f"import os, time\nwhile not os.path.exists({go!r}):\n    time.sleep(0.01)"
+    proposal = propose(agent, path, replace("only", waits))
+    running = person.post("evidence", proposal_id=proposal["proposal_id"]).json()
+    waiting = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
+    person.wait_until(f"evidence/{running['evidence_id']}", lambda now: now["state"] == "running")
+
+    server.crash()
+    server.start()
+    agent = clients(server.url, agent.token)
+
+    ended = agent.get(f"evidence/{running['evidence_id']}").json()
+    assert (ended["state"], ended["verdict"]) == ("failed", None)
+    there = agent.get(f"evidence/{waiting['evidence_id']}").json()
+    assert (there["state"], there["awaiting_approval"]) == ("pending", True)
+
+
+@pytest.mark.requirement("API-2")
+def test_a_key_is_remembered_over_a_restart(
+    server: Server, agent: Client, clients: Callable[..., Client], workspace: Workspace
+) -> None:
+    path = workspace.write("report.ipynb", code("only", "print(1)"))
+    first = agent.wait_until_ended(agent.post("runs", input_path=path, key="once"))
+    server.crash()
+    server.start()
+    agent = clients(server.url, agent.token)
+    assert agent.post("runs", input_path=path, key="once").json()["run_id"] == first["run_id"]
+    other = agent.post("runs", input_path=path, key="once", parameters={"n": 1})
+    assert error(other) == (409, "idempotency_key_reused")
+
+
+@pytest.mark.requirement("HOUSE-1")
+def test_a_stopped_server_leaves_no_process_behind(server: Server, running: dict[str, str]) -> None:
+    assert len(server.descendants()) > 1
+    assert server.stop() == []
+
+
+@pytest.mark.requirement("HOUSE-1")
+def test_a_stopped_server_ends_its_runs_and_says_so_after_the_restart(
+    server: Server, agent: Client, clients: Callable[..., Client], running: dict[str, str]
+) -> None:
+    server.stop()
+    server.start()
+    run = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
+    assert (run["state"], run["cause"]) == ("failed", "interrupted")
+    output = Path(server.root, run["output_path"])
+    assert "first" in output.read_text()
+
+
+@pytest.mark.requirement("HOUSE-1")
+def test_a_killed_runner_ends_its_runs_and_the_next_run_works(
+    server: Server, agent: Client, workspace: Workspace, running: dict[str, str]
+) -> None:
+    (runner,) = [each for each in server.descendants() if "hermes_lab.runner" in " ".join(each.cmdline())]
+    runner.kill()
+    ended = agent.wait_until_ended(running)
+    assert (ended["state"], ended["cause"]) == ("failed", "interrupted")
+    again = agent.post("runs", input_path=workspace.write("next.ipynb", code("only", "print(1)")))
+    assert agent.wait_until_ended(again)["state"] == "completed"
