@@ -56,9 +56,11 @@ def stop(_number: int, _frame: FrameType | None) -> NoReturn:
 def run_demo() -> int:
     """Start, let the agent propose, and stay until the person ends it."""
     python = prepare()
-    workspace = DEMO / "workspaces" / time.strftime("%Y-%m-%d-%H%M%S")
+    # A folder of its own for each start: no tab of an earlier demo comes back.
+    folder = DEMO / time.strftime("started-%Y-%m-%d-%H%M%S")
+    workspace = folder / "workspace"
     make_workspace(CHECKOUT, workspace)
-    with started_lab(python, workspace, DEMO / "lab") as server:
+    with started_lab(python, workspace, folder) as server:
         address = f"{server.url}lab/tree/{NOTEBOOK}?token={server.token}"
         with started_agent(python, CLIENT, server, issue_token(server)) as agent:
             for line in lines_of(agent):
@@ -113,7 +115,6 @@ def started_lab(python: Path, workspace: Path, folder: Path) -> Iterator[Jupyter
     note('HermesLab.agent_execution = "allow": what the agent proposes is executed without asking you first,')
     note("with your rights. That is for this demo; the default is to ask.")
     began = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
     with JupyterLab(python, workspace, folder) as server:
         note(f"it answers after {time.monotonic() - began:.1f} s")
         yield server
