@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +25,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """A failed test shows what its servers said last."""
+    """A failed test shows what its servers said last; with CI=true, a skipped test is a failed one."""
     report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which it may not be with CI=true: {report.longrepr}"
     if report.failed:
         for server in Server.started:
             report.sections.append((f"log of the server at {server.url}", server.end_of_log()))
