@@ -19,7 +19,7 @@ from demo_steps.check import Check
 from demo_steps.console import Failed, note, step
 from demo_steps.environment import ensure_environment
 from demo_steps.server import JupyterLab, Refused
-from demo_steps.workspace import NOTEBOOK, make_workspace
+from demo_steps.workspace import make_workspace
 
 CHECKOUT = Path(__file__).parents[2]
 DEMO = CHECKOUT / ".demo"
@@ -61,7 +61,7 @@ def run_demo() -> int:
     workspace = folder / "workspace"
     make_workspace(CHECKOUT, workspace)
     with started_lab(python, workspace, folder) as server:
-        address = f"{server.url}lab/tree/{NOTEBOOK}?token={server.token}"
+        address = f"{server.url}lab?token={server.token}"
         with started_agent(python, CLIENT, server, issue_token(server)) as agent:
             for line in lines_of(agent):
                 if REVIEW_WANTED in line:
@@ -124,8 +124,8 @@ def invite(address: str, workspace: Path) -> None:
     """Tell the person what to open."""
     print(
         f"\n    Open  {address}\n"
-        "\n    The Hermes sidebar lists the agent's run and its proposal. Open the proposal, look at the"
-        "\n    evidence, accept or reject each change, and merge. The notebook then holds what you accepted:"
+        "\n    The Hermes sidebar on the left lists the agent's run and its proposal. Open the proposal, look at"
+        "\n    the evidence, accept or reject each change, and merge. The notebook then holds what you accepted:"
         f"\n    git -C {workspace} diff"
         "\n    Ctrl-C here ends the demo.\n",
         flush=True,
