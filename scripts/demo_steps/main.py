@@ -124,8 +124,8 @@ def invite(address: str, workspace: Path) -> None:
     """Tell the person what to open."""
     print(
         f"\n    Open  {address}\n"
-        "\n    The Hermes sidebar on the left lists the agent's run and its proposal. Open the proposal, look at"
-        "\n    the evidence, accept or reject each change, and merge. The notebook then holds what you accepted:"
+        "\n    The wing in the left bar opens the Hermes sidebar with the agent's run and its proposal. Open the"
+        "\n    proposal, look at the evidence, accept or reject each change, and merge. See what the file holds:"
         f"\n    git -C {workspace} diff"
         "\n    Ctrl-C here ends the demo.\n",
         flush=True,
