@@ -1,4 +1,4 @@
-"""Notebook files: reading, normalising, checking and writing them. The one home of nbformat.
+"""Notebook files: reading, normalising, checking and writing them, with nbformat.
 
 Every notebook inside hermes_lab has the same shape, whatever version its file has: nbformat 4.5, every
 ``source`` and every text of an output one string, every cell with an id that is unique in the notebook.

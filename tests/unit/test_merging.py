@@ -132,6 +132,11 @@ class TestInsideACell:
         assert the_source(merged) == SOURCE.replace("five", "FIVE")
         assert merged.notebook["cells"][0]["metadata"] == {}
 
+    def test_a_change_is_pending_as_long_as_only_some_of_its_hunks_are_decided(self) -> None:
+        base, remote = notebook(code("a", "x")), notebook(code("a", "y"))
+        merged = merge(base, base, remote, {"a": ChangeDecision(decision="undecided", hunks={"h1": "accept"})})
+        assert (merged.notebook, merged.applied) == (remote, [])
+
     def test_new_code_never_keeps_the_outputs_of_the_old_code(self) -> None:
         ran = code("a", "1 + 1", prints="2\n", count=7, execution={"started": "today"}, tags=["kept"])
         merged = merge_all(notebook(code("a", "1 + 1")), notebook(ran), notebook(code("a", "1 + 2")))
@@ -203,9 +208,10 @@ class TestWholeCells:
         assert (conflict.where, conflict.local, conflict.remote) == ("cell", None, "theirs")
 
     def test_a_deleted_cell_can_come_back_with_the_edit(self) -> None:
-        remote = notebook(A, {**B, "source": "theirs"}, C)
+        edited = code("b", "theirs")
+        remote = notebook(A, {**edited, "execution_count": 9}, C)
         merged = merge_all(notebook(A, B, C), notebook(A, C), remote, resolution="remote")
-        assert merged.notebook == remote
+        assert merged.notebook == notebook(A, edited, C)
 
     def test_what_local_has_already_done_is_applied_silently(self) -> None:
         remote = notebook({**A, "source": "new"}, C, D)
@@ -254,6 +260,11 @@ class TestWholeCells:
         assert (conflict.where, conflict.base) == ("position", "at the top")
         assert ids(merge_all(base, local, remote, resolution="local")) == ["b", "a", "c", "d"]
         assert ids(merge_all(base, local, remote, resolution="remote")) == ["b", "c", "d", "a"]
+
+    def test_a_move_that_local_has_made_already_is_applied_silently(self) -> None:
+        remote = notebook(B, C, D, A)
+        merged = merge_all(notebook(A, B, C, D), remote, remote)
+        assert (merged.notebook, merged.conflicts, merged.applied) == (remote, [], ["a"])
 
     def test_an_edited_and_moved_cell_is_edited_and_moved(self) -> None:
         remote = notebook(B, C, {**A, "source": "new"})
