@@ -62,6 +62,7 @@ def run_demo() -> int:
     make_workspace(CHECKOUT, workspace)
     with started_lab(python, workspace, folder) as server:
         address = f"{server.url}lab?token={server.token}"
+        note(f"watch the agent at work, if you like: {address}")
         with started_agent(python, CLIENT, server, issue_token(server)) as agent:
             for line in lines_of(agent):
                 if REVIEW_WANTED in line:
