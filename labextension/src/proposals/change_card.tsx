@@ -2,6 +2,7 @@ import * as React from 'react';
 
 import type { ProposedChange } from '../api/client';
 import { Badge } from '../components/badge';
+import { Lazy } from '../components/lazy';
 import { PersonButton } from '../components/person_button';
 import { ChangeComments } from './comments';
 import { ConflictView } from './conflict';
@@ -54,16 +55,20 @@ export function ChangeCard({ context, change }: IChangeProps): JSX.Element {
           {note}
         </p>
       ))}
-      {changesSource(change) && <Source context={context} change={change} />}
-      {change.cell_type === 'markdown' && changesSource(change) && (
-        <RenderedMarkdown context={context} change={change} />
-      )}
-      <MetadataTable change={change} />
-      <ChangeOutputs context={context} change={change} />
+      <Lazy className="jp-Hermes-change-body" estimatedHeight={estimatedHeight(change)}>
+        {changesSource(change) && <Source context={context} change={change} />}
+        {change.cell_type === 'markdown' && changesSource(change) && (
+          <RenderedMarkdown context={context} change={change} />
+        )}
+        <MetadataTable change={change} />
+        <ChangeOutputs context={context} change={change} />
+      </Lazy>
       {conflicts.map((conflict, index) => (
         <ConflictView
           key={index}
           conflict={conflict}
+          languages={context.languages}
+          mimetype={mimetypeOf(change, state.language)}
           isBusy={state.isBusy}
           onResolve={resolution => void review.decide(change, resolve(change, resolution))}
         />
@@ -77,16 +82,38 @@ export function ChangeCard({ context, change }: IChangeProps): JSX.Element {
   );
 }
 
+const LINE_HEIGHT = 18;
+const MOST_LINES = 60;
+
+/** About how tall the difference will be, in pixels. */
+function estimatedHeight(change: ProposedChange): number {
+  const lines = Math.max(
+    sourceOf(change.before).split('\n').length,
+    sourceOf(change.after).split('\n').length
+  );
+  return changesSource(change)
+    ? Math.min(lines + change.hunks.length, MOST_LINES) * LINE_HEIGHT
+    : 0;
+}
+
+function mimetypeOf(change: ProposedChange, language: string): string {
+  const types = { code: language, markdown: 'text/x-ipythongfm', raw: 'text/plain' };
+  return types[change.cell_type ?? 'raw'];
+}
+
 function decisionWord(change: ProposedChange): string {
   return change.state === 'applied' ? 'applied' : (change.decision?.decision ?? 'undecided');
 }
 
-function Place({ change }: { readonly change: ProposedChange }): JSX.Element | null {
+function Place({ change }: { readonly change: ProposedChange }): JSX.Element {
   const index = change.remote_index ?? change.base_index;
-  if (change.cell_id === null || index === null) {
-    return null;
-  }
-  return <span className="jp-Hermes-place">Cell {index + 1}</span>;
+  const cell = change.cell_id === null || index === null ? '' : `Cell ${index + 1}. `;
+  return (
+    <span className="jp-Hermes-place">
+      {cell}
+      {change.summary}
+    </span>
+  );
 }
 
 function Decision({ context, change }: IChangeProps): JSX.Element {
@@ -119,25 +146,24 @@ function Decision({ context, change }: IChangeProps): JSX.Element {
 
 function Source({ context, change }: IChangeProps): JSX.Element {
   const { review, state } = context;
-  const mimetype = change.cell_type === 'markdown' ? 'text/x-ipythongfm' : state.language;
-  const language = useLanguage(
-    context.languages,
-    change.cell_type === 'raw' ? 'text/plain' : mimetype
-  );
+  const language = useLanguage(context.languages, mimetypeOf(change, state.language));
   const before = change.before && sourceOf(change.before);
   const after = change.after && sourceOf(change.after);
   const { layout } = context;
   const label = kindInWords(change);
   const hunkKey = JSON.stringify(change.hunks);
   const options = React.useMemo(
-    (): ISourceDiffOptions => ({
-      before,
-      after,
-      ranges: hunkRanges(before ?? '', after ?? '', change.hunks),
-      layout,
-      language,
-      label
-    }),
+    (): ISourceDiffOptions | null =>
+      language === undefined
+        ? null
+        : {
+            before,
+            after,
+            ranges: hunkRanges(before ?? '', after ?? '', change.hunks),
+            layout,
+            language,
+            label
+          },
     // Hunks arrive as new objects with every answer; their content is what matters.
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [before, after, hunkKey, layout, language, label]

@@ -1,10 +1,15 @@
+import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import * as React from 'react';
+
 import type { Conflict } from '../api/client';
 import { PersonButton } from '../components/person_button';
 import type { Resolution } from './model';
+import type { ISourceDiffOptions } from './source_diff';
+import { SourceDiffView, useLanguage } from './source_diff_view';
 
 const WHERE: Readonly<Record<Conflict['where'], string>> = {
   source: 'The same lines were edited in the notebook.',
-  cell: 'The cell was changed here and deleted there.',
+  cell: 'The cell was changed on one side and deleted on the other.',
   cell_type: 'The type of the cell was changed in the notebook too.',
   metadata: 'The same metadata was changed in the notebook.',
   position: 'The cell was moved in the notebook too.'
@@ -13,10 +18,14 @@ const WHERE: Readonly<Record<Conflict['where'], string>> = {
 /** Where an accepted change overlaps newer edits: both texts, and whose wins. */
 export function ConflictView(props: {
   readonly conflict: Conflict;
+  readonly languages: IEditorLanguageRegistry;
+  readonly mimetype: string;
   readonly isBusy: boolean;
   readonly onResolve: (resolution: Resolution) => void;
 }): JSX.Element {
   const { conflict } = props;
+  const place = React.useRef<HTMLElement>(null);
+  React.useEffect(() => place.current?.scrollIntoView({ block: 'center' }), []);
   const choice = (resolution: Resolution, label: string): JSX.Element => (
     <PersonButton
       label={label}
@@ -25,20 +34,58 @@ export function ConflictView(props: {
     />
   );
   return (
-    <section className="jp-Hermes-conflict" role="group" aria-label="Conflict">
+    <section className="jp-Hermes-conflict" aria-label="Conflict" ref={place}>
       <p>
         <strong>Conflict.</strong> {WHERE[conflict.where]} Whose version shall be merged?
       </p>
-      <div className="jp-Hermes-pair">
-        <Side title="In the notebook now" text={conflict.local} />
-        <Side title="Proposed" text={conflict.remote} />
-      </div>
+      {conflict.where === 'source' ? <Sources {...props} /> : <Texts conflict={conflict} />}
       <div className="jp-Hermes-row">
         {choice('local', 'Keep the notebook’s')}
         {choice('remote', 'Take the proposed')}
         {conflict.where === 'source' && choice('both', 'Keep both')}
       </div>
     </section>
+  );
+}
+
+function Sources(props: {
+  readonly conflict: Conflict;
+  readonly languages: IEditorLanguageRegistry;
+  readonly mimetype: string;
+}): JSX.Element {
+  const { local, remote } = props.conflict;
+  const language = useLanguage(props.languages, props.mimetype);
+  const options = React.useMemo(
+    (): ISourceDiffOptions | null =>
+      language === undefined
+        ? null
+        : {
+            before: local ?? '',
+            after: remote ?? '',
+            ranges: [],
+            layout: 'split',
+            language,
+            label: 'Conflict'
+          },
+    [local, remote, language]
+  );
+  return (
+    <div>
+      <div className="jp-Hermes-sides">
+        <span>In the notebook now</span>
+        <span>Proposed</span>
+      </div>
+      <SourceDiffView options={options} bars={null} />
+    </div>
+  );
+}
+
+function Texts({ conflict }: { readonly conflict: Conflict }): JSX.Element {
+  return (
+    <div className="jp-Hermes-pair">
+      <Side title="In the notebook now" text={conflict.local} />
+      <Side title="Proposed" text={conflict.remote} />
+    </div>
   );
 }
 

@@ -82,7 +82,9 @@ function Present(props: {
           know.
         </p>
       )}
-      {evidence.message && <p className="jp-Hermes-note">{evidence.message}</p>}
+      {evidence.message && !failedCell(evidence) && (
+        <p className="jp-Hermes-note">{evidence.message}</p>
+      )}
       <Outcome evidence={evidence} />
       <Parameters parameters={evidence.parameters} />
       <FailedCell context={context} title="The proposal failed" run={evidence.proposal} />
@@ -90,6 +92,11 @@ function Present(props: {
       <Scraps scraps={evidence.scraps} />
     </>
   );
+}
+
+/** Where a cell is to blame, it is shown whole; the message would say the same again. */
+function failedCell(evidence: Evidence): boolean {
+  return Boolean(evidence.proposal?.result?.failed_cell ?? evidence.base?.result?.failed_cell);
 }
 
 function AskForGo(props: {

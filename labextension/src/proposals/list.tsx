@@ -1,6 +1,7 @@
 import type { ProposalSummary } from '../api/client';
 import { Badge } from '../components/badge';
 import { useNow } from '../components/clock';
+import { FoldedList } from '../components/folded_list';
 import { ListSection } from '../components/list_section';
 import { ago, exactly } from '../components/moment';
 import type { PagedList } from '../components/paged_list';
@@ -31,16 +32,17 @@ function Items(props: {
   const { open, ended } = byAttention(props.items);
   const now = useNow(30);
   const rows = (proposals: readonly ProposalSummary[]): JSX.Element => (
-    <ul className="jp-Hermes-list">
-      {proposals.map(proposal => (
+    <FoldedList
+      items={proposals}
+      renderItem={proposal => (
         <Item
           key={proposal.proposal_id}
           proposal={proposal}
           now={now}
           onOpen={() => props.onOpen(proposal.proposal_id)}
         />
-      ))}
-    </ul>
+      )}
+    />
   );
   return (
     <>

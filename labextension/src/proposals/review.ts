@@ -12,6 +12,7 @@ import type {
   ReviewRequest
 } from '../api/client';
 import { describe, HermesError } from '../api/errors';
+import { count } from '../components/words';
 import { decideHunks, hunkWords, type HunkWords, type Word } from './model';
 import type { OpenNotebooks } from './open_notebook';
 import { outputsByCell, type OutputsByCell } from './outputs_model';
@@ -220,7 +221,7 @@ export class ProposalReview implements IDisposable {
       await action();
       return true;
     } catch (error) {
-      this._set({ ...conflictsOf(error), problem: describe(error), asksToSave: false });
+      this._set({ problem: describe(error), asksToSave: false, ...inConflict(error) });
       return false;
     } finally {
       this._set({ isBusy: false });
@@ -320,11 +321,15 @@ export class ProposalReview implements IDisposable {
   private _isDisposed = false;
 }
 
-function conflictsOf(error: unknown): Pick<IReviewState, 'conflicts'> | undefined {
-  if (error instanceof HermesError && error.code === 'merge_conflict') {
-    return { conflicts: (error.details.conflicts ?? []) as readonly Conflict[] };
+/** What is shown when accepted changes overlap newer edits. */
+function inConflict(error: unknown): Pick<IReviewState, 'conflicts' | 'problem'> | undefined {
+  if (!(error instanceof HermesError) || error.code !== 'merge_conflict') {
+    return undefined;
   }
-  return undefined;
+  const conflicts = (error.details.conflicts ?? []) as readonly Conflict[];
+  const overlapping = count(new Set(conflicts.map(({ change_id }) => change_id)).size, 'change');
+  const problem = `Nothing was written: ${overlapping} overlapping newer edits of the notebook. Choose whose version is merged, then merge again.`;
+  return { conflicts, problem };
 }
 
 function languageOf(notebook: Readonly<Record<string, unknown>>): string | null {

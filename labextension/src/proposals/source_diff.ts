@@ -1,6 +1,11 @@
 import { jupyterHighlightStyle, jupyterTheme } from '@jupyterlab/codemirror';
 import { syntaxHighlighting, type LanguageSupport } from '@codemirror/language';
-import { Change as TextChange, diff, MergeView, unifiedMergeView } from '@codemirror/merge';
+import {
+  Change as TextChange,
+  MergeView,
+  presentableDiff,
+  unifiedMergeView
+} from '@codemirror/merge';
 import {
   Compartment,
   EditorState,
@@ -149,7 +154,7 @@ function diffConfig(
 
 function wordsIn(range: IHunkRange, a: string, b: string): TextChange[] {
   const { fromA, fromB } = range;
-  return diff(a.slice(fromA, range.toA), b.slice(fromB, range.toB)).map(
+  return presentableDiff(a.slice(fromA, range.toA), b.slice(fromB, range.toB)).map(
     ({ fromA: from, toA: to, fromB: fromNew, toB: toNew }) =>
       new TextChange(fromA + from, fromA + to, fromB + fromNew, fromB + toNew)
   );

@@ -3,6 +3,7 @@ import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import * as React from 'react';
 
+import { Lazy } from '../components/lazy';
 import { useObservable, type IObservable } from '../components/observable';
 import { count } from '../components/words';
 import { hermesIcon } from '../icon';
@@ -39,6 +40,7 @@ export class ReviewPage extends MainAreaWidget<ReactWidget> {
     this.title.icon = hermesIcon;
     this.title.label = 'Proposal';
     this.title.closable = true;
+    this.toolbar.hide();
     review.stateChanged.connect((_, { proposal }) => {
       this.title.label = proposal?.title ?? 'Proposal';
       this.title.caption = proposal ? `${proposal.title}\n${proposal.path}` : '';
@@ -81,7 +83,7 @@ function Page(props: IReviewPageOptions): JSX.Element {
   const context: IReviewContext = { review, state, proposal, layout, rendermime, languages };
   return (
     <div className="jp-Hermes-review" aria-busy={state.isBusy}>
-      <div className="jp-Hermes-scroll">
+      <div className="jp-Hermes-scroll" role="region" aria-label="Proposal" tabIndex={0}>
         <div className="jp-Hermes-body">
           <ProposalHeader
             context={context}
@@ -165,7 +167,9 @@ function AffectedCard(props: {
         </summary>
         <pre className="jp-Hermes-text">{cell.source}</pre>
       </details>
-      <OutputPair rendermime={props.context.rendermime} before={before} after={after} />
+      <Lazy estimatedHeight={120}>
+        <OutputPair rendermime={props.context.rendermime} before={before} after={after} />
+      </Lazy>
     </article>
   );
 }

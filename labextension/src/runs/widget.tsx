@@ -3,6 +3,7 @@ import * as React from 'react';
 import type { Run } from '../api/client';
 import { Badge } from '../components/badge';
 import { useNow } from '../components/clock';
+import { FoldedList } from '../components/folded_list';
 import { ListSection } from '../components/list_section';
 import { ago, exactly } from '../components/moment';
 import type { PagedList } from '../components/paged_list';
@@ -23,6 +24,24 @@ export function RunList(props: { readonly list: PagedList<Run> } & IRunActions):
       list={props.list}
       empty="No runs yet. Notebooks that agents or people run with parameters show up here."
       renderItems={items => <Items items={items} onOpen={props.onOpen} onCancel={props.onCancel} />}
+    />
+  );
+}
+
+function Items(props: { readonly items: readonly Run[] } & IRunActions): JSX.Element {
+  const now = useNow(30);
+  return (
+    <FoldedList
+      items={byAttention(props.items)}
+      renderItem={run => (
+        <Item
+          key={run.run_id}
+          run={run}
+          now={now}
+          onOpen={() => props.onOpen(run)}
+          onCancel={() => props.onCancel(run)}
+        />
+      )}
     />
   );
 }

@@ -29,8 +29,8 @@ function call(fields: Partial<ToolCall> = {}): ToolCall {
 describe('a tool call', () => {
   it('shows its arguments exactly, line breaks included', () => {
     expect(argumentsOf(call())).toEqual([
-      { name: 'command', value: 'ls -la\nrm x' },
-      { name: 'timeout', value: '5' }
+      { name: 'command', value: 'ls -la\nrm x', isText: true },
+      { name: 'timeout', value: '5', isText: false }
     ]);
   });
 

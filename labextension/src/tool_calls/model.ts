@@ -8,12 +8,15 @@ import { fileName } from '../components/words';
 export interface IArgument {
   readonly name: string;
   readonly value: string;
+  /** Text of its own, such as a command, rather than a setting. */
+  readonly isText: boolean;
 }
 
 export function argumentsOf(call: ToolCall): readonly IArgument[] {
   return Object.entries(call.arguments).map(([name, value]) => ({
     name,
-    value: typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+    value: typeof value === 'string' ? value : JSON.stringify(value, null, 2),
+    isText: typeof value === 'string' || (typeof value === 'object' && value !== null)
   }));
 }
 

@@ -50,17 +50,23 @@ function ApprovalCard(props: {
   const titleId = React.useId();
   return (
     <article className="jp-Hermes-card jp-Hermes-approval" aria-labelledby={titleId}>
-      <h3 id={titleId}>
-        Use <code>{call.tool}</code>?
-      </h3>
+      <header className="jp-Hermes-row">
+        <h3 id={titleId}>
+          Use <code>{call.tool}</code>?
+        </h3>
+        <span className="jp-Hermes-spring" />
+        {call.expires_at !== null && (
+          <span className="jp-Hermes-meta" title="Without an answer it is denied">
+            {countdown(call.expires_at, now)} left
+          </span>
+        )}
+      </header>
       <dl className="jp-Hermes-arguments">
-        {argumentsOf(call).map(({ name, value }) => (
-          <React.Fragment key={name}>
+        {argumentsOf(call).map(({ name, value, isText }) => (
+          <div key={name} data-text={isText}>
             <dt>{name}</dt>
-            <dd>
-              <pre className="jp-Hermes-text">{value}</pre>
-            </dd>
-          </React.Fragment>
+            <dd>{isText ? <pre className="jp-Hermes-text">{value}</pre> : <code>{value}</code>}</dd>
+          </div>
         ))}
       </dl>
       <p className="jp-Hermes-meta">From {origin(call)}</p>
@@ -72,12 +78,6 @@ function ApprovalCard(props: {
           onPress={() => props.onDecide('allow')}
         />
         <PersonButton label="Deny" disabled={isAnswering} onPress={() => props.onDecide('deny')} />
-        <span className="jp-Hermes-spring" />
-        {call.expires_at !== null && (
-          <span className="jp-Hermes-meta" title="Without an answer it is denied">
-            {countdown(call.expires_at, now)} left
-          </span>
-        )}
       </div>
     </article>
   );
