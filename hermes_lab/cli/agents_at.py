@@ -14,11 +14,10 @@ from jupyter_server.serverapp import list_running_servers
 
 from ..model.actors import Author
 from ..model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
-from ..model.errors import HermesError
 from ..model.payload import JsonObject, Page
 from ..services.agents import Agents
-from ..store.location import default_url, open_store
 from .exits import CommandFailed
+from .opened import opened_store
 
 _SECONDS = 30
 
@@ -46,19 +45,12 @@ def agents_at(options: Namespace) -> Iterator[AgentsAt]:
         CommandFailed: neither server nor store answers.
     """
     server = None if options.db_url else _running_server(options.root_dir)
-    try:
-        if server is not None:
-            with requests.Session() as session:
-                yield _Served(session, server)
-            return
-        url = options.db_url or default_url(options.root_dir)
-        store = open_store(url, create=True)
-        try:
-            yield _Stored(Agents(store), url)
-        finally:
-            store.close()
-    except HermesError as error:
-        raise CommandFailed(error.message) from error
+    if server is not None:
+        with requests.Session() as session:
+            yield _Served(session, server)
+        return
+    with opened_store(options, create=True) as (store, url):
+        yield _Stored(Agents(store), url)
 
 
 class _Stored:

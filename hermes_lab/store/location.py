@@ -26,6 +26,11 @@ def default_url(root_folder: str | Path) -> str:
     return f"sqlite:///{data_folder(root_folder) / 'hermes.sqlite3'}"
 
 
+def shown(url: str) -> str:
+    """The URL as it may be printed: without a password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
 def open_store(url: str, *, create: bool) -> Store:
     """The store at ``url``.
 

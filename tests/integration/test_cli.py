@@ -1,0 +1,223 @@
+"""`jupyter hermes`, as a person or a script uses it: a process, its output and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hermes_lab import __version__
+from tests.clients import Client, error
+from tests.servers import CHECKOUT, Server
+from tests.written_notebooks import code, notebook
+
+Json = dict[str, Any]
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Runs `jupyter hermes` in ``folder``, with the Jupyter folders below ``home``."""
+
+    folder: Path
+    home: Path
+
+    def run(self, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+        """The finished command, whose exit code must be the one expected."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "hermes_lab.cli", *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == exit_code, ended.stdout + ended.stderr
+        return ended
+
+    def json(self, *arguments: str, exit_code: int = 0) -> Any:
+        """What the command prints with ``--json``."""
+        return json.loads(self.run(*arguments, "--json", exit_code=exit_code).stdout)
+
+    def refusal(self, *arguments: str, exit_code: int = 2) -> str:
+        """The one line on stderr of a command that cannot be carried out."""
+        ended = self.run(*arguments, exit_code=exit_code)
+        assert ended.stdout == ""
+        lines = ended.stderr.splitlines()
+        assert len(lines) == 1, ended.stderr
+        assert lines[0].startswith("jupyter hermes: ")
+        return lines[0]
+
+    def write(self, name: str, *cells: Json) -> None:
+        """Write a notebook for the python3 kernel."""
+        (self.folder / name).write_text(json.dumps(notebook(*cells, **PYTHON)))
+
+    def _environment(self) -> dict[str, str]:
+        foreign = ("JUPYTER", "HERMES")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return inherited | {
+            "PYTHONPATH": str(CHECKOUT),
+            "JUPYTER_PLATFORM_DIRS": "1",
+            "JUPYTER_DATA_DIR": str(self.home / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
+            "IPYTHONDIR": str(self.home / "ipython"),
+        }
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> CommandLine:
+    """Where no server runs."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return CommandLine(folder, tmp_path)
+
+
+@pytest.fixture
+def beside(server: Server) -> CommandLine:
+    """In the root folder of the running server."""
+    return CommandLine(server.root, server.home)
+
+
+def test_help_is_there_at_once(alone: CommandLine) -> None:
+    durations = []
+    for _ in range(3):
+        began = time.monotonic()
+        shown = alone.run("--help").stdout
+        durations.append(time.monotonic() - began)
+    assert all(command in shown for command in ("agent", "run", "audit"))
+    assert min(durations) < 0.3
+    loaded = "import sys; import hermes_lab.cli.parser as it; it.parser(); print('pydantic' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", loaded], cwd=CHECKOUT, text=True) == "False\n"
+
+
+def test_the_version_is_the_one_of_the_package(alone: CommandLine) -> None:
+    assert alone.run("--version").stdout == f"hermes_lab {__version__}\n"
+
+
+def test_without_a_command_it_says_what_there_is(alone: CommandLine) -> None:
+    assert "commands:" in alone.run(exit_code=2).stderr
+
+
+def test_a_token_is_issued_by_the_running_server_and_works_at_once(
+    beside: CommandLine, server: Server, clients: Callable[..., Client]
+) -> None:
+    added = beside.run("agent", "add", "from the terminal", "--scopes", "runs:read", "--expires", "2h")
+    token = added.stdout.strip()
+    assert server.url in added.stderr
+    assert clients(server.url, token).get("runs").status_code == 200
+    assert error(clients(server.url, token).get("proposals")) == (403, "missing_scope")
+    beside.run("agent", "revoke", "from the terminal")
+    assert error(clients(server.url, token).get("runs")) == (403, "invalid_token")
+
+
+def test_without_a_server_the_store_that_a_server_will_use_is_written(
+    alone: CommandLine, new_server: Callable[..., Server], clients: Callable[..., Client]
+) -> None:
+    issued = alone.json("agent", "add", "early bird")
+    server = new_server(alone.folder)
+    assert error(clients(server.url, issued["token"]).get("runs")) == (403, "invalid_token")  # another data folder
+    same_store = CommandLine(server.root, server.home)
+    server.stop()
+    token = same_store.json("agent", "add", "early bird")["token"]
+    server.start()
+    assert clients(server.url, token).get("runs").status_code == 200
+
+
+def test_agents_are_listed_and_revoked_by_name_or_id(alone: CommandLine) -> None:
+    first = alone.json("agent", "add", "first")
+    second = alone.json("agent", "add", "second", "--scopes", "notebooks:read, runs:read")
+    assert [agent["name"] for agent in alone.json("agent", "list")] == ["second", "first"]
+    assert "token" not in json.dumps(alone.json("agent", "list"))
+    assert second["scopes"] == ["notebooks:read", "runs:read"]
+    assert alone.json("agent", "revoke", "first")["agent_id"] == first["agent_id"]
+    assert alone.json("agent", "revoke", second["agent_id"])["revoked_at"]
+    assert alone.run("agent", "list").stdout.count("revoked") == 2
+    assert "first" in alone.refusal("agent", "revoke", "first")
+    again = alone.json("agent", "add", "first")
+    assert again["agent_id"] != first["agent_id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["agent", "add", "../x"], "name"),
+        (["agent", "add", "a", "--scopes", "proposals:merge"], "proposals:merge"),
+        (["agent", "add", "a", "--scopes", ""], "scopes"),
+        (["agent", "add", "a", "--expires", "soon"], "soon"),
+        (["agent", "add", "a", "--expires", "2001-01-01"], "past"),
+        (["agent", "add", "a", "--expires", "99999999999d"], "99999999999d"),
+        (["agent", "list", "--root-dir", "nowhere"], "nowhere"),
+        (["agent", "list", "--db-url", "what"], "URL"),
+        (["audit", "verify"], "no store"),
+        (["run", "none.ipynb"], "none.ipynb"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_on_stderr(alone: CommandLine, arguments: list[str], word: str) -> None:
+    assert word in alone.refusal(*arguments)
+    assert list(alone.folder.iterdir()) == []
+
+
+def test_a_name_that_is_taken_is_refused_by_server_and_store_alike(alone: CommandLine, beside: CommandLine) -> None:
+    for command_line in (alone, beside):
+        command_line.run("agent", "add", "twin")
+        assert "twin" in command_line.refusal("agent", "add", "twin")
+
+
+def test_the_audit_log_is_verified_and_tampering_is_found(alone: CommandLine) -> None:
+    for name in ("one", "two", "three"):
+        alone.run("agent", "add", name)
+    assert "3 entries" in alone.run("audit", "verify").stdout
+    (store,) = alone.home.glob("data/hermes_lab/*/hermes.sqlite3")
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE audit SET payload = replace(payload, 'create_agent', 'nothing') WHERE sequence = 2")
+    connection.close()
+    assert "entry 2" in alone.run("audit", "verify", "--db-url", f"sqlite:///{store}", exit_code=1).stdout
+
+
+def test_a_notebook_runs_with_parameters_of_every_type(alone: CommandLine) -> None:
+    alone.write(
+        "n.ipynb", code("p", "n = a = b = c = d = None", tags=["parameters"]), code("s", "print([n, a, b, c, d])")
+    )
+    values = {"n": "3", "a": '"3"', "b": "true", "c": "[1, null]", "d": "plain text"}
+    parameters = [word for name, text in values.items() for word in ("-p", name, text)]
+    answer = alone.json("run", "n.ipynb", "-o", "out/n.ipynb", *parameters)
+    assert (answer["status"], answer["output_path"]) == ("success", "out/n.ipynb")
+    written = json.loads((alone.folder / "out" / "n.ipynb").read_text())
+    assert "".join(written["cells"][-1]["outputs"][0]["text"]) == "[3, '3', True, [1, None], 'plain text']\n"
+
+
+def test_the_output_goes_below_runs_and_replaces_nothing(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("s", "print(1)"))
+    said = alone.run("run", "n.ipynb").stdout
+    (output,) = (alone.folder / "runs" / "n").iterdir()
+    assert output.name in said
+    assert "completed" in said
+    before = output.read_bytes()
+    assert "--overwrite" in alone.refusal("run", "n.ipynb", "-o", str(output))
+    assert output.read_bytes() == before
+    alone.run("run", "n.ipynb", "-o", str(output), "--overwrite")
+
+
+def test_the_exit_code_says_what_went_wrong(alone: CommandLine) -> None:
+    alone.write("bad.ipynb", code("good", "1"), code("bad", "1 / 0"))
+    failed = alone.run("run", "bad.ipynb", exit_code=1)
+    assert "cell 1 (bad): ZeroDivisionError: division by zero" in failed.stderr
+    alone.write("dead.ipynb", code("dead", "import os\nos._exit(7)"))
+    assert alone.json("run", "dead.ipynb", exit_code=3)["failed_cell"]["ename"] == "KernelDied"
+    alone.write("slow.ipynb", code("slow", "import time\ntime.sleep(60)"))
+    assert alone.json("run", "slow.ipynb", "--timeout", "3", exit_code=4)["failed_cell"]["ename"] == "CellTimeout"
+    assert "cobol" in alone.refusal("run", "bad.ipynb", "-k", "cobol", exit_code=3)
+    (alone.folder / "not.ipynb").write_text("{}")
+    alone.refusal("run", "not.ipynb")
+    alone.refusal("run", "bad.ipynb", "--timeout", "0")
+    alone.refusal("run", "bad.ipynb", "-p", "not a name", "1")
