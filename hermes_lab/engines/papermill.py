@@ -6,6 +6,7 @@ because it loads every papermill engine that is installed.
 
 from __future__ import annotations
 
+import importlib.metadata
 import keyword
 import math
 import re
@@ -31,15 +32,20 @@ STATUS: dict[CellState, str] = {
 }
 """papermill's word, of its four, for what has become of a cell."""
 
+_MARKER = "papermill-error-cell-tag"
+"""papermill's `ERROR_MARKER_TAG`; most runs have none of these cells, and need no papermill to know it."""
 _NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]*")
 _SCALARS = (str, bool, int, float, type(None))
 
 
+def load() -> None:
+    """Import papermill now, so that nobody waits for it later."""
+    import papermill  # noqa: F401
+
+
 def version() -> str:
     """The version of papermill whose formats are written."""
-    import papermill
-
-    return str(papermill.__version__)
+    return importlib.metadata.version("papermill")
 
 
 def check_parameters(parameters: JsonObject, kernel_name: str, language: str | None = None) -> None:
@@ -95,21 +101,19 @@ def parameterize(
 
 
 def without_error_markers(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without the cells that papermill adds to the output of a failed run."""
-    from papermill.execute import remove_error_markers
-
-    unmarked: NotebookNode = remove_error_markers(notebook)
-    return unmarked
+    """The notebook without the cells that papermill adds to the output of a failed run; changed in place."""
+    notebook.cells = [cell for cell in notebook.cells if _MARKER not in cell.metadata.get("tags", [])]
+    return notebook
 
 
 def add_error_markers(notebook: NotebookNode, index: int) -> None:
     """Add papermill's two marker cells for a failure of the cell at ``index``: at the top, and before it."""
     from nbformat.v4 import new_markdown_cell
-    from papermill.execute import ERROR_ANCHOR_MSG, ERROR_MARKER_TAG, ERROR_MESSAGE_TEMPLATE
+    from papermill.execute import ERROR_ANCHOR_MSG, ERROR_MESSAGE_TEMPLATE
 
     top = ERROR_MESSAGE_TEMPLATE % notebook.cells[index].execution_count
     for position, text in ((index, ERROR_ANCHOR_MSG), (0, top)):
-        notebook.cells.insert(position, new_markdown_cell(text, metadata={"tags": [ERROR_MARKER_TAG]}))
+        notebook.cells.insert(position, new_markdown_cell(text, metadata={"tags": [_MARKER]}))
 
 
 def _language(kernel_name: str, language: str | None) -> str | None:

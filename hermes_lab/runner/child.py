@@ -110,6 +110,6 @@ def main(arguments: list[str]) -> int:
     """Serve until standard input ends; the one argument is the folder for the kernels' files."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="hermes_lab.runner: %(message)s")
     commands, events = _take_pipes()
-    papermill.version()  # imports papermill now, so that no run waits for it
+    papermill.load()
     asyncio.run(_serve(commands, events, Path(arguments[0]) if arguments else None))
     return 0
