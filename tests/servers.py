@@ -24,6 +24,10 @@ _MARK = "HERMES_LAB_TEST_SERVER"
 _FOREIGN = ("JUPYTER", "PYTHON", "IPYTHON", "VIRTUAL_ENV", "XDG_", "HERMES")
 
 
+# They are installed beside us, and take seconds to import.
+_NOT_NEEDED = dict.fromkeys(("jupyter_lsp", "jupyterlab", "nbdime", "notebook", "notebook_shim"), False)
+
+
 class Server:
     """A server and everything that it starts.
 
@@ -130,7 +134,7 @@ class Server:
                 "open_browser": False,
                 "root_dir": str(self.root),
                 "allow_root": True,
-                "jpserver_extensions": {"hermes_lab": True},
+                "jpserver_extensions": {"hermes_lab": True, **({} if self._lab else _NOT_NEEDED)},
             },
             "IdentityProvider": {"token": self.token},
             "HermesLab": traits,

@@ -1,0 +1,179 @@
+"""The store on its own: what it keeps, in which order, and how tampering shows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
+
+from hermes_lab.model.actors import Author
+from hermes_lab.model.agents import StoredAgent
+from hermes_lab.model.errors import Conflict, InvalidRequest
+from hermes_lab.model.payload import new_id, now, sha256
+from hermes_lab.store import Store
+from hermes_lab.store.tables import metadata
+
+AUTHOR = Author(kind="human", name="ada")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "hermes.sqlite3"
+
+
+@pytest.fixture
+def store(database: Path) -> Iterator[Store]:
+    with closing(Store(f"sqlite:///{database}")) as store:
+        yield store
+
+
+def agent(name: str) -> StoredAgent:
+    """An agent whose token nobody knows."""
+    return StoredAgent(
+        agent_id=new_id(), name=name, scopes=[], created_by=AUTHOR, created_at=now(), token_hash=sha256(name)
+    )
+
+
+def execute(database: Path, statement: str, *values: Any) -> list[Any]:
+    """Go behind the store's back."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
+@pytest.fixture
+def audited(store: Store) -> Store:
+    """A store with three entries in its audit log."""
+    for action in ("first", "second", "third"):
+        store.audit.append(AUTHOR, action, "subject", {"path": "a.ipynb"})
+    return store
+
+
+@pytest.mark.requirement("HOUSE-2")
+def test_an_untouched_audit_log_is_an_unbroken_chain(audited: Store) -> None:
+    assert audited.audit.first_broken() is None
+    entries = list(audited.audit.entries())
+    assert [entry.action for entry in entries] == ["first", "second", "third"]
+    assert [entry.previous_hash for entry in entries[1:]] == [entry.hash for entry in entries[:-1]]
+
+
+@pytest.mark.requirement("HOUSE-2")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("action", "other"), ("subject", "other"), ("details", {}), ("author", {"kind": "human", "name": "eve"})],
+)
+def test_an_altered_entry_is_found(audited: Store, database: Path, field: str, value: object) -> None:
+    (row,) = execute(database, "select payload from audit where sequence = 2")
+    payload = {**json.loads(row[0]), field: value}
+    execute(database, "update audit set payload = ? where sequence = 2", json.dumps(payload))
+    assert audited.audit.first_broken() == 2
+
+
+@pytest.mark.requirement("HOUSE-2")
+def test_an_altered_entry_with_a_new_hash_breaks_the_next_one(audited: Store, database: Path) -> None:
+    forged = list(audited.audit.entries())[1].model_copy(update={"action": "other"})
+    forged = forged.model_copy(update={"hash": forged.digest()})
+    execute(database, "update audit set payload = ? where sequence = 2", forged.model_dump_json())
+    assert audited.audit.first_broken() == 3
+
+
+@pytest.mark.requirement("HOUSE-2")
+@pytest.mark.parametrize(("sequence", "broken"), [(1, 2), (2, 3)])
+def test_a_removed_entry_is_found(audited: Store, database: Path, sequence: int, broken: int) -> None:
+    execute(database, "delete from audit where sequence = ?", sequence)
+    assert audited.audit.first_broken() == broken
+
+
+@pytest.mark.requirement("HOUSE-3")
+def test_the_migrations_make_the_tables_that_the_code_uses(store: Store, database: Path) -> None:
+    engine = create_engine(f"sqlite:///{database}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_a_store_survives_its_process(database: Path) -> None:
+    ada = agent("ada's")
+    with closing(Store(f"sqlite:///{database}")) as first:
+        first.agents.insert(ada)
+        digest = first.snapshots.put("text")
+    with closing(Store(f"sqlite:///{database}")) as second:
+        assert second.agents.get(ada.agent_id) == ada
+        assert second.snapshots.get(digest) == "text"
+
+
+def test_a_commit_is_on_the_disk_before_it_is_acknowledged(store: Store) -> None:
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+def test_the_store_is_closed_to_other_users(store: Store, database: Path) -> None:
+    assert database.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    def fail() -> None:
+        with store.transaction():
+            store.agents.insert(agent("one"))
+            store.audit.append(AUTHOR, "create_agent", "one")
+            store.agents.insert(store.agents.all()[0])  # the same key again
+
+    with pytest.raises(IntegrityError):
+        fail()
+    assert store.agents.all() == []
+    assert list(store.audit.entries()) == []
+
+
+def test_pages_hold_everything_once_while_new_ones_arrive(store: Store) -> None:
+    names = [f"agent {number}" for number in range(7)]
+    for name in names:
+        store.agents.insert(agent(name))
+    seen, cursor = [], None
+    while True:
+        page = store.agents.page(3, cursor)
+        seen += [each.name for each in page.items]
+        store.agents.insert(agent("newcomer"))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == names[::-1]
+
+
+def test_a_cursor_of_another_list_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        store.agents.page(3, "nowhere")
+    assert refused.value.details == {"field": "cursor"}
+
+
+def test_the_same_text_is_kept_once(store: Store, database: Path) -> None:
+    assert store.snapshots.put("text") == store.snapshots.put("text") == sha256("text")
+    assert execute(database, "select count(*) from snapshots") == [(1,)]
+    assert store.snapshots.get(sha256("other")) is None
+
+
+def test_a_key_in_use_is_refused_until_it_is_answered_or_released(store: Store) -> None:
+    ledger = store.idempotency
+    assert ledger.claim("agent:a", "create_run", "key", {"n": 1}) is None
+    with pytest.raises(Conflict) as busy:
+        ledger.claim("agent:a", "create_run", "key", {"n": 1})
+    assert busy.value.code == "idempotency_in_progress"
+    ledger.release("agent:a", "create_run", "key")
+    assert ledger.claim("agent:a", "create_run", "key", {"n": 1}) is None
+    ledger.keep("agent:a", "create_run", "key", {"run_id": "x"})
+    assert ledger.claim("agent:a", "create_run", "key", {"n": 1}) == {"run_id": "x"}
+
+
+def test_two_servers_on_one_store_know_each_other_as_alive(database: Path) -> None:
+    with closing(Store(f"sqlite:///{database}")) as one, closing(Store(f"sqlite:///{database}")) as other:
+        assert one.instance_id != other.instance_id
+        assert list(one.instances.dead()) == []
