@@ -1,3 +1,5 @@
+import { ServerConnection } from '@jupyterlab/services';
+
 import type { components } from './generated';
 
 type ErrorBody = components['schemas']['ErrorBody'];
@@ -32,6 +34,9 @@ export class HermesError extends Error {
  * The sentence to show a person for anything that was thrown.
  */
 export function describe(error: unknown): string {
+  if (error instanceof ServerConnection.NetworkError) {
+    return 'The server does not answer. What is shown may be out of date.';
+  }
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -70,6 +70,7 @@ export function ChangeCard({ context, change }: IChangeProps): JSX.Element {
           languages={context.languages}
           mimetype={mimetypeOf(change, state.language)}
           isBusy={state.isBusy}
+          isFirst={conflict === state.conflicts[0]}
           onResolve={resolution => void review.decide(change, resolve(change, resolution))}
         />
       ))}
@@ -111,7 +112,7 @@ function Place({ change }: { readonly change: ProposedChange }): JSX.Element {
   return (
     <span className="jp-Hermes-place">
       {cell}
-      {change.summary}
+      {change.kind === 'modify' && change.summary}
     </span>
   );
 }

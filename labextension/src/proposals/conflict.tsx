@@ -21,11 +21,18 @@ export function ConflictView(props: {
   readonly languages: IEditorLanguageRegistry;
   readonly mimetype: string;
   readonly isBusy: boolean;
+  /** The first one comes into view. */
+  readonly isFirst: boolean;
   readonly onResolve: (resolution: Resolution) => void;
 }): JSX.Element {
   const { conflict } = props;
   const place = React.useRef<HTMLElement>(null);
-  React.useEffect(() => place.current?.scrollIntoView({ block: 'center' }), []);
+  const { isFirst } = props;
+  React.useEffect(() => {
+    if (isFirst) {
+      place.current?.scrollIntoView({ block: 'center' });
+    }
+  }, [isFirst]);
   const choice = (resolution: Resolution, label: string): JSX.Element => (
     <PersonButton
       label={label}

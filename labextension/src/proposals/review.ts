@@ -328,7 +328,7 @@ function inConflict(error: unknown): Pick<IReviewState, 'conflicts' | 'problem'>
   }
   const conflicts = (error.details.conflicts ?? []) as readonly Conflict[];
   const overlapping = count(new Set(conflicts.map(({ change_id }) => change_id)).size, 'change');
-  const problem = `Nothing was written: ${overlapping} overlapping newer edits of the notebook. Choose whose version is merged, then merge again.`;
+  const problem = `Nothing was written: newer edits of the notebook overlap ${overlapping}. Choose whose version is merged, then merge again.`;
   return { conflicts, problem };
 }
 

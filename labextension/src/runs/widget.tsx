@@ -46,23 +46,6 @@ function Items(props: { readonly items: readonly Run[] } & IRunActions): JSX.Ele
   );
 }
 
-function Items(props: { readonly items: readonly Run[] } & IRunActions): JSX.Element {
-  const now = useNow(30);
-  return (
-    <ul className="jp-Hermes-list">
-      {byAttention(props.items).map(run => (
-        <Item
-          key={run.run_id}
-          run={run}
-          now={now}
-          onOpen={() => props.onOpen(run)}
-          onCancel={() => props.onCancel(run)}
-        />
-      ))}
-    </ul>
-  );
-}
-
 function Item(props: {
   readonly run: Run;
   readonly now: Date;
