@@ -13,14 +13,15 @@ __all__ = ["NotebookExecutor", "__version__"]
 def __getattr__(name: str) -> object:
     """Import what is heavy when it is asked for: a kernel and a server import this package too."""
     if name == "NotebookExecutor":
-        from .executor import NotebookExecutor
+        from .executor import NotebookExecutor  # noqa: PLC0415
 
         return NotebookExecutor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
-    from .app import HermesLab
+    # The application pulls in all of the server; whoever imports the package need not.
+    from .app import HermesLab  # noqa: PLC0415
 
     return [{"module": "hermes_lab", "app": HermesLab}]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Dict, Enum, Float, Integer, Unicode, default
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bunch, Dict, Enum, Float, Integer, TraitError, Unicode, default, validate
 
 from .composition import Composition, Settings
 from .engines.injection import inject
@@ -15,11 +17,14 @@ from .engines.kernel_specs import kernel_languages
 from .handlers.authentication import Shared
 from .handlers.routes import routes
 from .model.events import Changed
+from .model.tool_calls import Policy
 from .model.tools import TOOLS
+from .services.evidence import AgentExecution
 from .store.location import data_folder, default_url
 
 _EVENT_SCHEMA = Path(__file__).parent / "schemas" / "changed.json"
 _EVENT_ID = "https://hermes-lab.readthedocs.io/schema/changed/v1"
+_EVERY_ADDRESS = ("", "*", "0.0.0.0", "::")  # noqa: S104 - to recognise them, not to listen on them
 
 
 class HermesLab(ExtensionApp):
@@ -28,12 +33,13 @@ class HermesLab(ExtensionApp):
     name = "hermes_lab"
 
     db_url = Unicode(
-        help="SQLAlchemy URL of the store. Default: a SQLite file for this user and root folder in the Jupyter data folder."
+        help="SQLAlchemy URL of the store. Default: a SQLite file in the Jupyter data folder, one a root folder."
     ).tag(config=True)
     agent_execution = Enum(
         ["ask", "allow", "deny"],
         default_value="ask",
-        help="Whether evidence that an agent asks for runs at once (allow), waits for a person (ask), or never runs (deny). It executes code that the agent wrote as the user of this server.",
+        help="Whether evidence that an agent asks for runs at once (allow), waits for a person (ask), or never runs "
+        "(deny). It executes code that the agent wrote as the user of this server.",
     ).tag(config=True)
     max_concurrent_runs = Integer(
         help="How many notebooks are executed at the same time. Default: the number of processors."
@@ -47,7 +53,7 @@ class HermesLab(ExtensionApp):
     tool_policy = Dict(
         key_trait=Unicode(),
         value_trait=Enum(["allow", "ask", "deny"]),
-        help="What happens when a kernel calls a tool: tool name -> allow, ask or deny. Unnamed tools keep their default.",
+        help="What happens when a kernel calls a tool: tool name -> allow, ask or deny. Others keep their default.",
     ).tag(config=True)
     approval_timeout_seconds = Float(
         120.0, min=0, help="How long a tool call waits for a person; then it expires."
@@ -56,16 +62,24 @@ class HermesLab(ExtensionApp):
 
     @default("db_url")
     def _default_db_url(self) -> str:
-        return default_url(self.serverapp.root_dir)
+        return default_url(self._server.root_dir)
 
     @default("max_concurrent_runs")
     def _default_max_concurrent_runs(self) -> int:
         return os.cpu_count() or 1
 
+    @validate("tool_policy")
+    def _known_tools(self, proposal: Bunch) -> dict[str, Policy]:
+        policies: dict[str, Policy] = proposal.value
+        unknown = sorted(policies.keys() - TOOLS.keys())
+        if unknown:
+            raise TraitError(f"HermesLab.tool_policy: there is no tool {unknown[0]!r}; there are {', '.join(TOOLS)}.")
+        return policies
+
     def initialize_settings(self) -> None:
         """Compose the services and give every kernel its token from now on."""
-        server = self.serverapp
-        server.event_logger.register_event_schema(_EVENT_SCHEMA)
+        server = self._server
+        self._event_logger.register_event_schema(_EVENT_SCHEMA)
         self.composition = Composition(
             Settings(
                 db_url=self.db_url,
@@ -73,7 +87,7 @@ class HermesLab(ExtensionApp):
                 data_folder=self._data_folder(),
                 # What lies in there opens doors: the server's own tokens, and our store.
                 closed_folders=(Path(server.runtime_dir), self._data_folder()),
-                agent_execution=self.agent_execution,
+                agent_execution=cast("AgentExecution", self.agent_execution),
                 max_concurrent_runs=self.max_concurrent_runs,
                 evidence_copy_limit_bytes=self.evidence_copy_limit_bytes,
                 tool_policies={tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()},
@@ -82,7 +96,7 @@ class HermesLab(ExtensionApp):
             ),
             contents_manager=server.contents_manager,
             kernel_languages=lambda: kernel_languages(server.kernel_spec_manager),
-            server_url=lambda: server.connection_url,
+            server_url=self._url_for_kernels,
             emit=self._emit,
             environment=dict(os.environ),
         )
@@ -98,8 +112,7 @@ class HermesLab(ExtensionApp):
         shared = Shared(composition.services, composition.kernels, composition.ready, self.body_limit_bytes)
         self.handlers.extend(routes(shared))
 
-    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        await super()._start_jupyter_server_extension(serverapp)
+    async def _start_jupyter_server_extension(self, _serverapp: ServerApp) -> None:
         await self.composition.start()
 
     async def stop_extension(self) -> None:
@@ -107,7 +120,28 @@ class HermesLab(ExtensionApp):
         await self.composition.close()
 
     def _emit(self, changed: Changed) -> None:
-        self.serverapp.event_logger.emit(schema_id=_EVENT_ID, data=changed.model_dump(mode="json"))
+        self._event_logger.emit(schema_id=_EVENT_ID, data=changed.model_dump(mode="json"))
 
     def _data_folder(self) -> Path:
-        return data_folder(self.serverapp.root_dir)
+        return data_folder(self._server.root_dir)
+
+    def _url_for_kernels(self) -> str:
+        server = self._server
+        if server.ip not in _EVERY_ADDRESS:
+            return str(server.connection_url)
+        # The name of the machine, which Jupyter shows here, need not resolve on the machine itself.
+        scheme = "https" if server.certfile else "http"
+        return f"{scheme}://127.0.0.1:{server.port}{server.base_url}"
+
+    @property
+    def _server(self) -> ServerApp:
+        if self.serverapp is None:
+            raise RuntimeError("HermesLab runs in a Jupyter server only.")
+        return self.serverapp
+
+    @property
+    def _event_logger(self) -> EventLogger:
+        logger = self._server.event_logger
+        if logger is None:
+            raise RuntimeError("The Jupyter server has no event logger.")
+        return logger

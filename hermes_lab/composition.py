@@ -10,10 +10,8 @@ from typing import Any
 
 from .engines.built_in_tools import BuiltInTools
 from .engines.contents import Documents
-from .engines.files import Files
 from .engines.paths import Root
 from .engines.runtime_folder import runtime_folder
-from .engines.terminal import Terminal
 from .engines.web import Web
 from .model.events import Changed
 from .model.tool_calls import Policy
@@ -75,7 +73,7 @@ class Composition:
         documents = Documents(contents_manager, root)
         events = Events(emit)
         self.kernels = Kernels(store, server_url, runtime_folder(settings.data_folder / "runtime"))
-        tools = BuiltInTools(root, Terminal(root, environment), Files(root), Web(settings.searxng_url))
+        tools = BuiltInTools(root, environment, Web(settings.searxng_url))
         tool_calls = ToolCalls(
             store,
             events,

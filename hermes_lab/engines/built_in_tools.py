@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..model.errors import InvalidRequest
@@ -17,10 +18,9 @@ from .web import Web
 class BuiltInTools:
     """A `ToolProvider` of our own: files inside the root, a terminal without secrets, a SearXNG search."""
 
-    def __init__(self, root: Root, terminal: Terminal, files: Files, web: Web) -> None:
+    def __init__(self, root: Root, environment: Mapping[str, str], web: Web) -> None:
         self._root = root
-        self._terminal = terminal
-        self._files = files
+        self._environment = environment
         self._web = web
 
     async def call(self, tool: str, arguments: JsonObject, kernel: KernelToken) -> JsonObject:
@@ -29,17 +29,22 @@ class BuiltInTools:
         Raises:
             InvalidRequest: there is no such tool here, or a path leads out of the root.
         """
+        # The kernel of an evidence run lives in a scratch copy: the original is out of its tools' reach too.
+        root = Root(kernel.scratch_folder) if kernel.scratch_folder else self._root
         if tool == "terminal":
             command = TerminalArguments.model_validate(arguments)
-            return await self._terminal.run(command, self._folder_of(kernel))
+            return await Terminal(root, self._environment).run(command, _folder_of(kernel, root))
         if tool == "read_file":
             lines = ReadFileArguments.model_validate(arguments)
-            return await self._files.read(lines, self._folder_of(kernel))
+            return await Files(root).read(lines, _folder_of(kernel, root))
         if tool == "web_search":
             return await self._web.search(WebSearchArguments.model_validate(arguments))
         raise InvalidRequest(f"There is no tool {tool!r} here.", code="unknown_tool", field="tool")
 
-    def _folder_of(self, kernel: KernelToken) -> Path:
-        """The folder of the kernel's notebook; the root where that is not known or gone."""
-        folder = self._root.resolve(kernel.path).parent if kernel.path else self._root.folder
-        return folder if folder.is_dir() else self._root.folder
+
+def _folder_of(kernel: KernelToken, root: Root) -> Path:
+    """The folder of the kernel's notebook; the root where that is not known or gone, and in a scratch copy of it."""
+    if kernel.path is None or kernel.scratch_folder is not None:
+        return root.folder
+    folder = root.resolve(kernel.path).parent
+    return folder if folder.is_dir() else root.folder

@@ -51,7 +51,8 @@ def document() -> JsonObject:
     models: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in _BESIDE_OPERATIONS]
     for operation in OPERATIONS:
         models += [(operation.request, "validation"), (operation.response, "serialization")]
-    references, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF, schema_generator=_Names)
+    distinct = list(dict.fromkeys(models))
+    references, definitions = models_json_schema(distinct, ref_template=_REF, schema_generator=_Names)
     schemas: JsonObject = dict(definitions["$defs"])
     paths: dict[str, JsonObject] = {}
     for operation in OPERATIONS:

@@ -8,12 +8,16 @@ from .payload import Payload, UtcTime
 
 
 class KernelToken(Payload):
-    """What the store keeps of a kernel's token. ``run_id`` is set for the kernel of a run."""
+    """What the store keeps of a kernel's token. ``run_id`` is set for the kernel of a run.
+
+    ``scratch_folder`` (absolute) is set for evidence: its tools see that copy and never the original.
+    """
 
     kernel_id: str
     token_hash: str
     origin: Literal["session", "run"]
     path: str | None = None
     run_id: str | None = None
+    scratch_folder: str | None = None
     created_at: UtcTime
     ended_at: UtcTime | None = None

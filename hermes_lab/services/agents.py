@@ -12,7 +12,7 @@ from ..model.errors import Conflict, NotFound
 from ..model.payload import Page, new_id, now
 from ..store import Store
 
-TOKEN_PREFIX = "hermes_agent_"
+TOKEN_PREFIX = "hermes_agent_"  # noqa: S105 - what tokens begin with
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
 

@@ -27,27 +27,37 @@ class Events:
         self._emit = emit
         self._waiting: dict[tuple[Noun, str], set[asyncio.Future[None]]] = defaultdict(set)
 
-    def publish(self, noun: Noun, id: str, state: str) -> None:
+    def publish(self, noun: Noun, subject: str, state: str) -> None:
         """Say that the thing changed."""
-        for waiter in self._waiting.pop((noun, id), set()):
+        for waiter in self._waiting.pop((noun, subject), set()):
             if not waiter.done():
                 waiter.set_result(None)
-        self._emit(Changed(noun=noun, id=id, state=state))
+        self._emit(Changed(noun=noun, id=subject, state=state))
 
-    async def changed(self, noun: Noun, id: str, timeout: float) -> None:
+    async def changed(self, noun: Noun, subject: str, timeout: float) -> None:
         """Return at the next change of the thing, or after ``timeout`` seconds."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[noun, id].add(waiter)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(waiter, timeout)
+        self._waiting[noun, subject].add(waiter)
+        try:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(waiter, timeout)
+        finally:
+            self._forget(noun, subject, waiter)
+
+    def _forget(self, noun: Noun, subject: str, waiter: asyncio.Future[None]) -> None:
+        waiting = self._waiting.get((noun, subject))
+        if waiting is not None:
+            waiting.discard(waiter)
+            if not waiting:
+                del self._waiting[noun, subject]
 
     async def latest(
-        self, noun: Noun, id: str, request: WaitRequest, ended: Callable[[V], bool], read: Callable[[], V]
+        self, noun: Noun, subject: str, request: WaitRequest, ended: Callable[[V], bool], read: Callable[[], V]
     ) -> V:
         """A read that may wait (see WaitRequest); what has ended is answered at once."""
         item = read()
         newer = request.since is not None and item.version > request.since
         if request.wait == 0 or newer or ended(item):
             return item
-        await self.changed(noun, id, request.wait)
+        await self.changed(noun, subject, request.wait)
         return read()

@@ -51,7 +51,11 @@ class Executions:
         ``show`` is called with the run at each change, the last one included.
         """
         environment = self._kernels.environment(
-            run.run_id, origin="run", path=run.input_path, run_id=run.run_id
+            run.run_id,
+            origin="run",
+            path=run.input_path,
+            run_id=run.run_id,
+            scratch_folder=workplace.folder if run.origin == "evidence" else None,
         )
         request = ExecuteNotebook(
             run_id=run.run_id,

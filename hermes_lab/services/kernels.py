@@ -31,7 +31,12 @@ class Kernels:
         self._when_ended: list[Ended] = []
 
     def issue(
-        self, kernel_id: str, origin: Literal["session", "run"], path: str | None, run_id: str | None = None
+        self,
+        kernel_id: str,
+        origin: Literal["session", "run"],
+        path: str | None,
+        run_id: str | None = None,
+        scratch_folder: Path | None = None,
     ) -> str:
         """A new token for the kernel; only its hash is kept. An earlier one no longer works."""
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -41,6 +46,7 @@ class Kernels:
             origin=origin,
             path=path,
             run_id=run_id,
+            scratch_folder=None if scratch_folder is None else str(scratch_folder),
             created_at=now(),
         )
         with self._store.transaction():
@@ -57,12 +63,13 @@ class Kernels:
         origin: Literal["session", "run"],
         path: str | None,
         run_id: str | None = None,
+        scratch_folder: Path | None = None,
     ) -> dict[str, str]:
         """What makes hermes_runtime work in the kernel. ``PYTHONPATH`` goes before the kernel's own."""
         return {
             "HERMES_LAB_URL": self._server_url(),
             "HERMES_LAB_KERNEL_ID": kernel_id,
-            "HERMES_LAB_KERNEL_TOKEN": self.issue(kernel_id, origin, path, run_id),
+            "HERMES_LAB_KERNEL_TOKEN": self.issue(kernel_id, origin, path, run_id, scratch_folder),
             "PYTHONPATH": str(self._runtime_folder),
         }
 

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 
 from hermes_lab.engines.built_in_tools import BuiltInTools
-from hermes_lab.engines.files import Files
 from hermes_lab.engines.paths import Root
-from hermes_lab.engines.terminal import Terminal
 from hermes_lab.engines.web import Web
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.errors import Conflict, IllegalTransition, InvalidRequest, NotAllowed, NotFound
@@ -89,7 +87,7 @@ async def bench(tmp_path: Path, policies: dict[str, Policy], patience: float) ->
     store = Store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
     told: list[Changed] = []
     kernels = Kernels(store, lambda: "http://127.0.0.1:8888/", tmp_path / "runtime")
-    tools = BuiltInTools(root, Terminal(root, {"PATH": "/usr/bin:/bin"}), Files(root), Web(""))
+    tools = BuiltInTools(root, {"PATH": "/usr/bin:/bin"}, Web(""))
     calls = ToolCalls(store, Events(told.append), kernels, ToolExecutions(tools), policies, patience)
     actors = []
     for kernel_id in ("k1", "k2"):

@@ -16,9 +16,7 @@ import psutil
 import pytest
 
 from hermes_lab.engines.built_in_tools import BuiltInTools
-from hermes_lab.engines.files import Files
 from hermes_lab.engines.paths import Root
-from hermes_lab.engines.terminal import Terminal
 from hermes_lab.engines.web import Web
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.kernels import KernelToken
@@ -67,7 +65,7 @@ def searxng() -> Iterator[str]:
 
 def tools(folder: Path, searxng_url: str = "", **environment: str) -> BuiltInTools:
     root = Root(folder)
-    return BuiltInTools(root, Terminal(root, {**os.environ, **environment}), Files(root), Web(searxng_url))
+    return BuiltInTools(root, {**os.environ, **environment}, Web(searxng_url))
 
 
 KERNEL = KernelToken(kernel_id="k", token_hash="0" * 64, origin="session", path="fleet/check.ipynb", created_at=now())
