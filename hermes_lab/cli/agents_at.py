@@ -7,17 +7,17 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
-from jupyter_server.serverapp import list_running_servers
 
 from ..model.actors import Author
 from ..model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
 from ..model.payload import JsonObject, Page
-from ..services.agents import Agents
 from .exits import CommandFailed
-from .opened import opened_store
+
+if TYPE_CHECKING:
+    from ..services.agents import Agents
 
 _SECONDS = 30
 
@@ -49,6 +49,9 @@ def agents_at(options: Namespace) -> Iterator[AgentsAt]:
         with requests.Session() as session:
             yield _Served(session, server)
         return
+    from ..services.agents import Agents  # slow to import, and not needed beside a server
+    from .opened import opened_store
+
     with opened_store(options, create=True) as (store, url):
         yield _Stored(Agents(store), url)
 
@@ -105,6 +108,8 @@ class _Served:
 
 def _running_server(root_folder: str) -> JsonObject | None:
     """The server of ours that runs on this folder."""
+    from jupyter_server.serverapp import list_running_servers  # slow to import, and not needed with --db-url
+
     root = os.path.realpath(root_folder)
     for server in list_running_servers():
         if os.path.realpath(server["root_dir"]) == root and _is_ours(server):
