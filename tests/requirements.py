@@ -38,6 +38,7 @@ REQUIREMENTS: dict[str, str] = {
     "EVID-3": "A proposal that does not run has red evidence, which says which cell failed.",
     "EVID-4": "Evidence is shown as stale when the document is no longer what it ran on.",
     "EVID-5": "Where agents may not execute what they wrote, they get no evidence.",
+    "EVID-6": "Tools that are called while evidence is made see the scratch copy and not the original.",
     "DIFF-1": "Any two of a path, a notebook, a run and a proposal can be compared.",
     # Journey 3: tool calls
     "TOOL-1": "A cell reads a file below the root through its agent's tools, without asking anybody.",

@@ -136,3 +136,18 @@ class TestWhereThePolicyDenies:
         refused = agent.post("evidence", proposal_id=proposal["proposal_id"])
         assert error(refused) == (403, "agent_execution_denied")
         assert read(agent, path)["hash"] == proposal["base_hash"]
+
+
+@pytest.mark.requirement("EVID-6")
+def test_tools_called_while_evidence_is_made_see_the_scratch_copy_alone(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", code("only", "print(1)"))
+    (workspace.folder / "input.txt").write_text("beside the notebook")
+    original = workspace.folder / "input.txt"
+    asks = [
+        "import hermes_runtime as hermes",
+        "assert 'beside' in hermes.read_file('input.txt')['content']",
+        f"assert 'leads out of' in hermes.read_file({str(original)!r})['error']",
+    ]
+    proposal = propose(agent, path, replace("only", "\n".join(asks)))
+    evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"]))
+    assert (evidence["verdict"], evidence["proposal"]["result"]["failed_cell"]) == ("green", None)
