@@ -7,7 +7,7 @@ cells (measured: 300 cells that all differ take 16 s). nbdime is imported where 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hermes_lab.model.payload import JsonObject, Notebook
@@ -71,7 +71,7 @@ def _cell_config() -> Any:
     differs = _ByPath(diff)
     differs[f"{_CELL}/outputs"] = diff_sequence_multilevel
     differs[f"{_CELL}/outputs/*/data"] = _bundle_ops
-    differs[f"{_CELL}/attachments/*"] = _bundle_ops
+    differs[f"{_CELL}/attachments"] = _attachments_ops
     return DiffConfig(predicates=predicates, differs=differs, atomic_paths={f"{_CELL}/id": True})
 
 
@@ -90,23 +90,39 @@ class _ByPath(dict[str, Any]):
         return self._default
 
 
+def _attachments_ops(base: JsonObject, remote: JsonObject, **_: Any) -> list[JsonObject]:
+    """The operations between the attachments of two cells, by name."""
+
+    def change(ops: Any, name: str) -> None:
+        ops.patch(name, _bundle_ops(base[name], remote[name]))
+
+    return _mapping_ops(base, remote, change)
+
+
 def _bundle_ops(base: JsonObject, remote: JsonObject, **_: Any) -> list[JsonObject]:
     """The operations between two MIME bundles; text is compared by lines, all else is replaced whole."""
-    from nbdime.diff_format import MappingDiffBuilder
     from nbdime.diffing.generic import diff
 
-    ops = MappingDiffBuilder()
-    for mime in sorted({*base, *remote}):
-        if mime not in remote:
-            ops.remove(mime)
-        elif mime not in base:
-            ops.add(mime, remote[mime])
-        elif base[mime] == remote[mime]:
-            continue
-        elif _is_text(mime, base[mime]) and _is_text(mime, remote[mime]):
+    def change(ops: Any, mime: str) -> None:
+        if _is_text(mime, base[mime]) and _is_text(mime, remote[mime]):
             ops.patch(mime, diff(base[mime], remote[mime]))
         else:
             ops.replace(mime, remote[mime])
+
+    return _mapping_ops(base, remote, change)
+
+
+def _mapping_ops(base: JsonObject, remote: JsonObject, change: Callable[[Any, str], None]) -> list[JsonObject]:
+    from nbdime.diff_format import MappingDiffBuilder
+
+    ops = MappingDiffBuilder()
+    for key in sorted({*base, *remote}):
+        if key not in remote:
+            ops.remove(key)
+        elif key not in base:
+            ops.add(key, remote[key])
+        elif base[key] != remote[key]:
+            change(ops, key)
     built: list[JsonObject] = ops.validated()
     return built
 

@@ -63,6 +63,11 @@ def test_a_deleted_cell_is_listed_where_it_stood() -> None:
     ]
 
 
+def test_a_deleted_cell_is_not_listed_after_a_cell_that_moved_away() -> None:
+    changes = diff_notebooks(notebook(A, B, C, code("d", "%time")), notebook(C, code("d", "%time"), A))
+    assert [(change.kind, change.change_id) for change in changes] == [("delete", "b"), ("move", "a")]
+
+
 def test_a_moved_cell_is_a_move_and_leaves_the_others_unchanged() -> None:
     cells = [code(f"cell{number}", f"value_{number} = {number}") for number in range(8)]
     moved = [*cells[1:6], cells[0], *cells[6:]]
@@ -129,6 +134,24 @@ def test_a_cell_with_a_new_id_and_a_small_edit_is_still_the_same_cell() -> None:
     assert (change.kind, change.change_id) == ("modify", "b")
 
 
+def test_a_one_line_cell_with_a_new_id_is_known_by_its_place() -> None:
+    change = the_only_change(notebook(A, code("b", "x = 1"), C), notebook(A, code("new", "x = 2"), C))
+    assert (change.kind, change.change_id) == ("modify", "b")
+
+
+def test_a_longer_cell_with_a_new_id_is_known_anywhere_by_its_words() -> None:
+    fit = "model = Forest(depth=4)\nmodel.fit(train, labels)\nmodel.score(test)"
+    base = notebook(code("fit", fit), A, B, C)
+    change = the_only_change(base, notebook(A, B, C, code("new", fit.replace("4", "5"))))
+    assert (change.kind, change.change_id) == ("modify", "fit")
+    assert change.move is not None
+
+
+def test_cells_of_different_types_are_the_same_only_by_their_id() -> None:
+    changes = diff_notebooks(notebook(A, code("b", "x = 1")), notebook(A, markdown("new", "x = 2")))
+    assert [change.kind for change in changes] == ["delete", "insert"]
+
+
 def test_a_different_cell_in_the_same_place_is_a_deletion_and_an_insertion() -> None:
     changes = diff_notebooks(notebook(A, B, C), notebook(A, code("new", "model.fit(train)"), C))
     assert [(change.kind, change.change_id) for change in changes] == [("delete", "b"), ("insert", "new")]
@@ -177,6 +200,23 @@ def test_every_change_id_is_unique_and_belongs_to_its_cell(data: st.DataObject) 
     for change in changes:
         if change.cell_id is not None and change.before is not None:
             assert change.before["id"] == change.cell_id
+
+
+def test_nbdime_patches_metadata_that_is_a_list_in_one_cell_and_an_object_in_another() -> None:
+    base = notebook(code("a", note=["x"]), code("b", note={"x": 1}), code("c", note=[{"x": 1}]))
+    remote = notebook(code("a", note=["y"]), code("b", note={"x": 2}), code("c", note=[{"x": 2}]))
+    assert patch(base, diff_ops(base, remote)) == remote
+
+
+def test_a_changed_image_is_replaced_whole() -> None:
+    def drawn(image: str) -> dict[str, Any]:
+        data = {"image/png": image, "text/plain": image}
+        output = {"output_type": "display_data", "metadata": {}, "data": data}
+        attached = {**markdown("m"), "attachments": {"a.png": {"image/png": image}}}
+        return notebook({**code("a"), "outputs": [output]}, attached)
+
+    text = str(diff_ops(drawn("aGVsbG8="), drawn("aGVsbG9v")))
+    assert text.count("{'op': 'replace', 'key': 'image/png', 'value': 'aGVsbG9v'}") == 2
 
 
 @given(st.data())

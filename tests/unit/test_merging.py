@@ -165,6 +165,11 @@ class TestInsideACell:
             markdown("a", "# Title")
         ]
 
+    def test_a_cell_that_becomes_code_leaves_its_attachments(self) -> None:
+        words = {**markdown("a", "x"), "attachments": {"a.png": {"image/png": "aGVsbG8="}}}
+        merged = merge_all(notebook(words), notebook(words), notebook(code("a", "x")))
+        assert merged.notebook == notebook(code("a", "x"))
+
     def test_three_different_types_are_a_conflict(self) -> None:
         raw = {**markdown("a"), "cell_type": "raw"}
         merged = merge_all(notebook(code("a")), notebook(markdown("a")), notebook(raw))
@@ -260,6 +265,11 @@ class TestWholeCells:
         assert (conflict.where, conflict.base) == ("position", "at the top")
         assert ids(merge_all(base, local, remote, resolution="local")) == ["b", "a", "c", "d"]
         assert ids(merge_all(base, local, remote, resolution="remote")) == ["b", "c", "d", "a"]
+
+    def test_accepting_a_hunk_alone_does_not_move_its_cell(self) -> None:
+        base, remote = notebook(A, B, C), notebook(B, C, {**A, "source": "new"})
+        merged = merge(base, base, remote, {"a": ChangeDecision(decision="reject", hunks={"h1": "accept"})})
+        assert merged.notebook == notebook({**A, "source": "new"}, B, C)
 
     def test_a_move_that_local_has_made_already_is_applied_silently(self) -> None:
         remote = notebook(B, C, D, A)

@@ -70,6 +70,11 @@ def test_a_cell_inserted_above_changes_no_made_id() -> None:
     assert [cell["id"] for cell in after[1:]] == [cell["id"] for cell in before]
 
 
+def test_before_format_4_5_an_id_that_is_none_is_no_error() -> None:
+    (cell,) = notebook_format.validate(a_notebook(code("x", id="no id at all"), minor=4))["cells"]
+    assert cell["id"] != "no id at all"
+
+
 def test_the_first_owner_of_a_duplicate_id_keeps_it() -> None:
     notebook = notebook_format.validate(a_notebook(code("x", id="a"), code("y", id="a"), code("z", id="b")))
     ids = [cell["id"] for cell in notebook["cells"]]
