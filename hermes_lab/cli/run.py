@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,23 +58,42 @@ def value(text: str) -> Any:
 
 async def _executed(options: Namespace, output: Path) -> ExecutionEnded:
     executor = NotebookExecutor()
+    with _ended_by_signals(executor):
+        try:
+            return await executor.run(
+                options.notebook,
+                output,
+                {name: value(text) for name, text in options.parameters},
+                kernel_name=options.kernel,
+                timeout=options.timeout,
+                on_event=_show if sys.stderr.isatty() and not options.json else _unseen,
+            )
+        finally:
+            await executor.close()
+
+
+@contextmanager
+def _ended_by_signals(executor: NotebookExecutor) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run: its kernel is gone and its output is whole before this process ends."""
+    if sys.platform == "win32":  # the event loop there takes no signals; Ctrl-C raises KeyboardInterrupt
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    closing: list[asyncio.Task[None]] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, lambda: closing.append(loop.create_task(executor.close())))
     try:
-        return await executor.run(
-            options.notebook,
-            output,
-            {name: value(text) for name, text in options.parameters},
-            kernel_name=options.kernel,
-            timeout=options.timeout,
-            on_event=_show if sys.stderr.isatty() and not options.json else _unseen,
-        )
+        yield
     finally:
-        await executor.close()
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def _exit_code(ended: ExecutionEnded) -> int:
     if ended.state == "completed":
         return OK
-    if ended.state == "cancelled":
+    if ended.state == "cancelled" or ended.cause == "interrupted":
         return CANCELLED
     return _EXIT_CODES.get(ended.cause, USAGE) if ended.cause else FAILED
 

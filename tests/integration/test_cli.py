@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from hermes_lab import __version__
@@ -44,6 +47,16 @@ class CommandLine:
         )
         assert ended.returncode == exit_code, ended.stdout + ended.stderr
         return ended
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command while it goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "hermes_lab.cli", *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def json(self, *arguments: str, exit_code: int = 0) -> Any:
         """What the command prints with ``--json``."""
@@ -221,3 +234,25 @@ def test_the_exit_code_says_what_went_wrong(alone: CommandLine) -> None:
     alone.refusal("run", "not.ipynb")
     alone.refusal("run", "bad.ipynb", "--timeout", "0")
     alone.refusal("run", "bad.ipynb", "-p", "not a name", "1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_leaves_no_kernel_and_a_whole_output(
+    alone: CommandLine, number: signal.Signals
+) -> None:
+    started = alone.folder / "started"
+    alone.write("slow.ipynb", code("slow", "open('started', 'w').close()\nimport time\ntime.sleep(60)"), code("after"))
+    with alone.start("run", "slow.ipynb", "-o", "out.ipynb") as command:
+        deadline = time.monotonic() + 60
+        while not started.exists():
+            assert command.poll() is None
+            assert time.monotonic() < deadline
+            select.select([], [], [], 0.05)
+        kernels = psutil.Process(command.pid).children(recursive=True)
+        command.send_signal(number)
+        said, _ = command.communicate(timeout=60)
+    assert command.returncode == 130, said
+    assert kernels
+    assert not [kernel for kernel in kernels if kernel.is_running()]
+    cells = json.loads((alone.folder / "out.ipynb").read_text())["cells"]
+    assert "completed" not in {cell["metadata"]["hermes"]["status"] for cell in cells if cell["cell_type"] == "code"}
