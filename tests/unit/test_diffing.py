@@ -46,6 +46,15 @@ def test_an_edited_cell_is_a_modify_with_hunks_that_keep_line_ends() -> None:
     assert change.summary == "2 lines changed in 2 places"
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("a\nb\nc\nd", "1 line added"), ("a\nb", "1 line removed"), ("a\nB\nC", "2 lines changed")],
+)
+def test_a_summary_says_how_many_lines_and_what_became_of_them(source: str, words: str) -> None:
+    change = the_only_change(notebook(code("x", "a\nb\nc\n")), notebook(code("x", source + "\n")))
+    assert change.summary == words
+
+
 def test_an_inserted_cell_tells_what_it_follows() -> None:
     change = the_only_change(notebook(A, C), notebook(A, B, C))
     assert (change.kind, change.change_id, change.remote_index) == ("insert", "b", 1)
