@@ -5,10 +5,9 @@ import type { DiffLayout } from './source_diff';
 
 /** How differences are shown: a setting of the person, the same on all review pages. */
 export class LayoutSetting {
-  constructor(settings: ISettingRegistry.ISettings | null) {
+  constructor(settings: Promise<ISettingRegistry.ISettings>) {
     this._settings = settings;
-    settings?.changed.connect(() => this._set(read(settings)));
-    this._layout = settings ? read(settings) : 'unified';
+    void this._follow();
   }
 
   get state(): DiffLayout {
@@ -22,7 +21,14 @@ export class LayoutSetting {
   /** Choose a layout and remember it. */
   async choose(layout: DiffLayout): Promise<void> {
     this._set(layout);
-    await this._settings?.set('diffLayout', layout);
+    const settings = await this._settings;
+    await settings.set('diffLayout', layout);
+  }
+
+  private async _follow(): Promise<void> {
+    const settings = await this._settings;
+    this._set(read(settings));
+    settings.changed.connect(() => this._set(read(settings)));
   }
 
   private _set(layout: DiffLayout): void {
@@ -32,9 +38,9 @@ export class LayoutSetting {
     }
   }
 
-  private _layout: DiffLayout;
+  private _layout: DiffLayout = 'unified';
   private readonly _stateChanged = new Signal<this, DiffLayout>(this);
-  private readonly _settings: ISettingRegistry.ISettings | null;
+  private readonly _settings: Promise<ISettingRegistry.ISettings>;
 }
 
 function read(settings: ISettingRegistry.ISettings): DiffLayout {

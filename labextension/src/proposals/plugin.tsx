@@ -34,7 +34,7 @@ export const proposals: JupyterFrontEndPlugin<void> = {
     ISettingRegistry
   ],
   optional: [ILayoutRestorer],
-  activate: async (
+  activate: (
     app: JupyterFrontEnd,
     { client, changes }: IHermes,
     sidebar: IHermesSidebar,
@@ -46,7 +46,7 @@ export const proposals: JupyterFrontEndPlugin<void> = {
   ) => {
     const notebooks = new OpenNotebooks(documents);
     const tracker = new WidgetTracker<ReviewPage>({ namespace: 'hermes-proposals' });
-    const layout = new LayoutSetting(await settings.load(SETTINGS_ID));
+    const layout = new LayoutSetting(settings.load(SETTINGS_ID));
 
     const createWidget = (proposalId: string): ReviewPage =>
       new ReviewPage({

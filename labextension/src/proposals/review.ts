@@ -13,7 +13,7 @@ import type {
 } from '../api/client';
 import { describe, HermesError } from '../api/errors';
 import { count } from '../components/words';
-import { decideHunks, hunkWords, type HunkWords, type Word } from './model';
+import { decideHunks, hunkWords, isDecided, type HunkWords, type Word } from './model';
 import type { OpenNotebooks } from './open_notebook';
 import { outputsByCell, type OutputsByCell } from './outputs_model';
 
@@ -122,7 +122,8 @@ export class ProposalReview implements IDisposable {
 
   /** What was said about the hunks of a change, drafts included. */
   hunkWordsOf(change: ProposedChange): HunkWords {
-    return this._state.drafts.get(change.change_id) ?? hunkWords(change);
+    const draft = isDecided(change) ? undefined : this._state.drafts.get(change.change_id);
+    return draft ?? hunkWords(change);
   }
 
   /** Comment on a change; what was decided about it stays. Answers whether the comment was taken. */
@@ -138,6 +139,7 @@ export class ProposalReview implements IDisposable {
 
   /** Accept every change that is not decided. */
   acceptRemaining(): Promise<boolean> {
+    this._set({ drafts: new Map() });
     return this._review({ verdict: 'accept' });
   }
 

@@ -14,13 +14,12 @@ export const toolCalls: JupyterFrontEndPlugin<void> = {
   description: 'Shows tool calls that wait for approval.',
   autoStart: true,
   requires: [IHermes, IHermesSidebar, ISettingRegistry],
-  activate: async (
+  activate: (
     _: JupyterFrontEnd,
     { client, changes }: IHermes,
     sidebar: IHermesSidebar,
     settingRegistry: ISettingRegistry
   ) => {
-    const settings = await settingRegistry.load('hermes-lab:plugin');
     const waiting = new WaitingToolCalls(client, changes);
     sidebar.addSection({
       id: 'tool-calls',
@@ -29,8 +28,14 @@ export const toolCalls: JupyterFrontEndPlugin<void> = {
     });
 
     const pointer = new Pointer(() => sidebar.reveal());
-    waiting.stateChanged.connect((_, { calls }) => {
-      pointer.show(settings.get('notifyToolCalls').composite === false ? [] : calls);
+    void settingRegistry.load('hermes-lab:plugin').then(settings => {
+      const point = (): void => {
+        const isWanted = settings.get('notifyToolCalls').composite !== false;
+        pointer.show(isWanted ? waiting.state.calls : []);
+      };
+      waiting.stateChanged.connect(point);
+      settings.changed.connect(point);
+      point();
     });
   }
 };
