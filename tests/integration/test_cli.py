@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import signal
 import sqlite3
@@ -20,7 +19,7 @@ import pytest
 
 from hermes_lab import __version__
 from tests.clients import Client, error
-from tests.servers import CHECKOUT, Server
+from tests.servers import CHECKOUT, Server, isolated_environment
 from tests.written_notebooks import code, notebook
 
 Json = dict[str, Any]
@@ -39,7 +38,7 @@ class CommandLine:
         ended = subprocess.run(
             [sys.executable, "-m", "hermes_lab.cli", *arguments],
             cwd=self.folder,
-            env=self._environment(),
+            env=isolated_environment(self.home),
             capture_output=True,
             text=True,
             timeout=120,
@@ -53,7 +52,7 @@ class CommandLine:
         return subprocess.Popen(
             [sys.executable, "-m", "hermes_lab.cli", *arguments],
             cwd=self.folder,
-            env=self._environment(),
+            env=isolated_environment(self.home),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -74,17 +73,6 @@ class CommandLine:
     def write(self, name: str, *cells: Json) -> None:
         """Write a notebook for the python3 kernel."""
         (self.folder / name).write_text(json.dumps(notebook(*cells, **PYTHON)))
-
-    def _environment(self) -> dict[str, str]:
-        foreign = ("JUPYTER", "HERMES")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return inherited | {
-            "PYTHONPATH": str(CHECKOUT),
-            "JUPYTER_PLATFORM_DIRS": "1",
-            "JUPYTER_DATA_DIR": str(self.home / "data"),
-            "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
-            "IPYTHONDIR": str(self.home / "ipython"),
-        }
 
 
 @pytest.fixture
