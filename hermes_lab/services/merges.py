@@ -14,7 +14,7 @@ from ..model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, Pr
 from ..model.writes import Write
 from ..store import Store
 from .events import Events
-from .merging import merge
+from .merging import Merged, is_wanted, merge
 from .reviews import state_of
 from .views import ProposalViews
 
@@ -52,8 +52,8 @@ class Merges:
                 )
             accepted = _accepted(proposal)
             merged = await self._merged(proposal, current, accepted)
-            write = self._journal(actor, proposal, current_hash, merged, list(accepted))
-            return await self._views.view(await self.carry_out(write, merged, current))
+            write = self._journal(actor, proposal, current_hash, merged)
+            return await self._views.view(await self.carry_out(write, merged.notebook, current))
 
     async def carry_out(self, write: Write, merged: Notebook, current: Document | None) -> Proposal:
         """Write a journalled notebook into its document and record that it is there."""
@@ -111,7 +111,7 @@ class Merges:
 
     async def _merged(
         self, proposal: Proposal, current: Document | None, accepted: dict[str, ChangeDecision]
-    ) -> Notebook:
+    ) -> Merged:
         base, remote = self._views.base(proposal), self._views.snapshot(proposal.proposal_hash)
         local = None if current is None else current.notebook
         merged = await asyncio.to_thread(merge, base, local, remote, accepted)
@@ -121,11 +121,9 @@ class Merges:
                 current_hash=None if current is None else current.hash,
                 conflicts=[conflict.model_dump(mode="json") for conflict in merged.conflicts],
             )
-        return merged.notebook
+        return merged
 
-    def _journal(
-        self, actor: Actor, proposal: Proposal, before: str | None, merged: Notebook, applied: list[str]
-    ) -> Write:
+    def _journal(self, actor: Actor, proposal: Proposal, before: str | None, merged: Merged) -> Write:
         with self._store.transaction():
             write = Write(
                 write_id=new_id(),
@@ -133,8 +131,8 @@ class Merges:
                 path=proposal.path,
                 author=actor.author,
                 before_hash=before,
-                intended_hash=self._store.snapshots.put(serialise(merged)),
-                applied=applied,
+                intended_hash=self._store.snapshots.put(serialise(merged.notebook)),
+                applied=merged.applied,
                 created_at=now(),
             )
             self._store.writes.insert(write)
@@ -145,7 +143,7 @@ def _accepted(proposal: Proposal) -> dict[str, ChangeDecision]:
     return {
         change.change_id: change.decision
         for change in proposal.changes
-        if change.state == "pending" and change.decision is not None
+        if change.state == "pending" and change.decision is not None and is_wanted(change.decision)
     }
 
 

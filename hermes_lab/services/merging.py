@@ -51,7 +51,7 @@ def merge(base: Notebook | None, local: Notebook | None, remote: Notebook, decis
     applied: list[str] = []
     for change in changes:
         decision = decisions.get(change.change_id)
-        if decision is not None and _is_wanted(decision):
+        if decision is not None and is_wanted(decision):
             found = merging.apply(change, decision)
             conflicts += found
             if not found and decision.decision != "undecided":
@@ -79,7 +79,8 @@ def check_decisions(changes: Iterable[Change], decisions: Decisions) -> None:
                 )
 
 
-def _is_wanted(decision: ChangeDecision) -> bool:
+def is_wanted(decision: ChangeDecision) -> bool:
+    """Whether the decision takes anything of its change: all of it, or a hunk."""
     return decision.decision == "accept" or "accept" in (decision.hunks or {}).values()
 
 

@@ -26,8 +26,6 @@ from .diffing import diff_notebooks
 from .events import Events
 from .views import ProposalViews
 
-_EMPTY: Notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-
 
 class Proposals:
     """Create, read, list and withdraw proposals."""
@@ -51,11 +49,9 @@ class Proposals:
         base, base_text = await self._base(path, request.base_hash)
         whole, rationales = self._proposed(base, request)
         proposed = _without_foreign_outputs(base, whole)
-        changes = await asyncio.to_thread(diff_notebooks, base or _EMPTY, proposed, outputs=False)
+        changes = await asyncio.to_thread(diff_notebooks, base, proposed, outputs=False)
         if not changes:
-            raise InvalidRequest(
-                "The proposal changes nothing.", code="no_changes", field=_content_field(request)
-            )
+            raise InvalidRequest("The proposal changes nothing.", code="no_changes", field=_content_field(request))
         superseded = self._superseded(actor, path, request)
         moment = now()
         with self._store.transaction():
@@ -108,15 +104,11 @@ class Proposals:
         """
         proposal = self._views.stored(request.proposal_id)
         proposed = self._views.snapshot(proposal.proposal_hash)
-        return ProposalNotebooks(
-            proposal_id=proposal.proposal_id, base=self._views.base(proposal), proposed=proposed
-        )
+        return ProposalNotebooks(proposal_id=proposal.proposal_id, base=self._views.base(proposal), proposed=proposed)
 
     async def list(self, _actor: Actor, request: ListProposals) -> Page[ProposalSummary]:
         """Proposals, newest first."""
-        page = self._store.proposals.page(
-            request.limit, request.cursor, state=request.state, path=request.path
-        )
+        page = self._store.proposals.page(request.limit, request.cursor, state=request.state, path=request.path)
         items = [self._views.summary(proposal) for proposal in page.items]
         return Page[ProposalSummary](items=items, next_cursor=page.next_cursor)
 
@@ -202,7 +194,7 @@ def _content_field(request: CreateProposal) -> str:
 def _without_foreign_outputs(base: Notebook | None, proposed: Notebook) -> Notebook:
     """The proposal with the base's outputs where the source is the base's, and none elsewhere: an agent's word for
     what a cell printed is never trusted."""
-    known = {cell["id"]: cell for cell in (base or _EMPTY)["cells"]}
+    known = {cell["id"]: cell for cell in (base["cells"] if base else [])}
     return {**proposed, "cells": [_own_outputs(known.get(cell["id"]), cell) for cell in proposed["cells"]]}
 
 

@@ -16,7 +16,7 @@ from ..model.proposals import (
 )
 from ..store import Store
 from .events import Events
-from .merging import check_decisions
+from .merging import check_decisions, is_wanted
 from .views import ProposalViews
 
 _ACCEPT = ChangeDecision(decision="accept")
@@ -61,9 +61,7 @@ class Reviews:
         with self._store.transaction():
             self._store.proposals.replace(reviewed)
             words = {change_id: decision.decision for change_id, decision in decisions.items()}
-            self._store.audit.append(
-                actor.author, "review_proposal", proposal.proposal_id, {"decisions": words}
-            )
+            self._store.audit.append(actor.author, "review_proposal", proposal.proposal_id, {"decisions": words})
         self._events.publish("proposals", proposal.proposal_id, reviewed.state)
         return await self._views.view(reviewed)
 
@@ -87,8 +85,8 @@ def state_of(changes: list[ProposedChange]) -> ProposalState:
 def _decide(change: ProposedChange, decision: ChangeDecision | None) -> ProposedChange:
     if decision is None:
         return change
-    state = "rejected" if decision.decision == "reject" else "pending"
-    kept = None if decision.decision == "undecided" else decision
+    state = "rejected" if decision.decision == "reject" and not is_wanted(decision) else "pending"
+    kept = None if decision.decision == "undecided" and not is_wanted(decision) else decision
     return change.model_copy(update={"state": state, "decision": kept})
 
 

@@ -311,13 +311,14 @@ def test_a_merge_that_expects_another_document_writes_nothing(
     merge(person, proposal, expected_hash=hashlib.sha256(before).hexdigest())
 
 
+@pytest.mark.parametrize("word", ["accept", "reject"])
 @pytest.mark.requirement("MERGE-6")
-def test_one_hunk_of_a_change_is_accepted(agent: Client, person: Client, workspace: Workspace) -> None:
+def test_one_hunk_of_a_change_is_accepted(agent: Client, person: Client, workspace: Workspace, word: str) -> None:
     path = workspace.write("long.ipynb", code("long", LONG))
     wanted = LONG.replace("line_1 = 1\n", "line_1 = 'first'\n").replace("line_9 = 9", "line_9 = 'second'")
     proposal = propose(agent, path, replace("long", wanted))
     first, second = (hunk["hunk_id"] for hunk in proposal["changes"][0]["hunks"])
-    review(person, proposal, {"long": {"decision": "accept", "hunks": {second: "reject"}}})
+    review(person, proposal, {"long": {"decision": word, "hunks": {first: "accept", second: "reject"}}})
     merge(person, proposal)
     assert workspace.sources("long.ipynb") == {"long": LONG.replace("line_1 = 1\n", "line_1 = 'first'\n")}
     assert first != second
