@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clients import Client
+from tests.kernels import Kernel
 from tests.servers import Server
 from tests.workspaces import Workspace
 
@@ -133,3 +134,23 @@ def workspace(server: Server, request: pytest.FixtureRequest) -> Workspace:
     """A folder below the server's root that no other test uses."""
     name = re.sub(r"\W+", "_", request.node.name)[:60]
     return Workspace(server.root, server.root / f"{next(_numbers)}_{name}")
+
+
+@pytest.fixture
+def start_kernel(server: Server, person: Client, workspace: Workspace) -> Iterator[Callable[..., Kernel]]:
+    """Start kernels of notebooks in the workspace, which end with the test."""
+    kernels: list[Kernel] = []
+
+    def start(name: str = "check.ipynb") -> Kernel:
+        kernels.append(Kernel(server, person, workspace.write(name)))
+        return kernels[-1]
+
+    yield start
+    for kernel in kernels:
+        kernel.shut_down()
+
+
+@pytest.fixture
+def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
+    """The kernel of a notebook in the workspace."""
+    return start_kernel()
