@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ._version import __version__
+from hermes_lab._version import __version__
 
 if TYPE_CHECKING:
-    from .executor import NotebookExecutor
+    from hermes_lab.executor import NotebookExecutor
 
 __all__ = ["NotebookExecutor", "__version__"]
 
@@ -13,7 +13,7 @@ __all__ = ["NotebookExecutor", "__version__"]
 def __getattr__(name: str) -> object:
     """Import what is heavy when it is asked for: a kernel and a server import this package too."""
     if name == "NotebookExecutor":
-        from .executor import NotebookExecutor  # noqa: PLC0415
+        from hermes_lab.executor import NotebookExecutor  # noqa: PLC0415
 
         return NotebookExecutor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> object:
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
     # The application pulls in all of the server; whoever imports the package need not.
-    from .app import HermesLab  # noqa: PLC0415
+    from hermes_lab.app import HermesLab  # noqa: PLC0415
 
     return [{"module": "hermes_lab", "app": HermesLab}]
 

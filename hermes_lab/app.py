@@ -11,16 +11,16 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bunch, Dict, Enum, Float, Integer, TraitError, Unicode, default, validate
 
-from .composition import Composition, Settings
-from .engines.injection import inject
-from .engines.kernel_specs import kernel_languages
-from .handlers.authentication import Shared
-from .handlers.routes import routes
-from .model.events import Changed
-from .model.tool_calls import Policy
-from .model.tools import TOOLS
-from .services.evidence import AgentExecution
-from .store.location import data_folder, default_url
+from hermes_lab.composition import Composition, Settings
+from hermes_lab.engines.injection import inject
+from hermes_lab.engines.kernel_specs import kernel_languages
+from hermes_lab.handlers.authentication import Shared
+from hermes_lab.handlers.routes import routes
+from hermes_lab.model.events import Changed
+from hermes_lab.model.tool_calls import Policy
+from hermes_lab.model.tools import TOOLS
+from hermes_lab.services.evidence import AgentExecution
+from hermes_lab.store.location import data_folder, default_url
 
 _EVENT_SCHEMA = Path(__file__).parent / "schemas" / "changed.json"
 _EVENT_ID = "https://hermes-lab.readthedocs.io/schema/changed/v1"

@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .engines.built_in_tools import BuiltInTools
-from .engines.contents import Documents
-from .engines.paths import Root
-from .engines.runtime_folder import runtime_folder
-from .engines.web import Web
-from .model.events import Changed
-from .model.tool_calls import Policy
-from .runner.supervisor import SupervisedRunner
-from .services import Services
-from .services.agents import Agents
-from .services.comparisons import Comparisons
-from .services.events import Events
-from .services.evidence import AgentExecution, EvidencePolicy, EvidenceService
-from .services.executions import Executions
-from .services.kernels import Kernels
-from .services.merges import Merges
-from .services.notebooks import Notebooks
-from .services.proposals import Proposals
-from .services.recovery import Recovery
-from .services.reviews import Reviews
-from .services.runs import Runs
-from .services.tasks import Tasks
-from .services.tool_calls import ToolCalls
-from .services.tool_executions import ToolExecutions
-from .services.views import ProposalViews
-from .store import Store
+from hermes_lab.engines.built_in_tools import BuiltInTools
+from hermes_lab.engines.contents import Documents
+from hermes_lab.engines.paths import Root
+from hermes_lab.engines.runtime_folder import runtime_folder
+from hermes_lab.engines.web import Web
+from hermes_lab.model.events import Changed
+from hermes_lab.model.tool_calls import Policy
+from hermes_lab.runner.supervisor import SupervisedRunner
+from hermes_lab.services.agents import Agents
+from hermes_lab.services.comparisons import Comparisons
+from hermes_lab.services.events import Events
+from hermes_lab.services.evidence import AgentExecution, EvidencePolicy, EvidenceService
+from hermes_lab.services.executions import Executions
+from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.merges import Merges
+from hermes_lab.services.notebooks import Notebooks
+from hermes_lab.services.proposals import Proposals
+from hermes_lab.services.recovery import Recovery
+from hermes_lab.services.reviews import Reviews
+from hermes_lab.services.runs import Runs
+from hermes_lab.services.services import Services
+from hermes_lab.services.tasks import Tasks
+from hermes_lab.services.tool_calls import ToolCalls
+from hermes_lab.services.tool_executions import ToolExecutions
+from hermes_lab.services.views import ProposalViews
+from hermes_lab.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from .engines import notebook_format
-from .engines.papermill import check_parameters
-from .model.errors import Conflict, InvalidRequest, NotFound, Unavailable
-from .model.payload import JsonObject, Notebook, new_id
-from .runner.in_process import InProcessRunner
-from .runner.kernels import find_kernel_spec
-from .runner.protocol import (
+from hermes_lab.engines import notebook_format
+from hermes_lab.engines.papermill import check_parameters
+from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from hermes_lab.model.payload import JsonObject, Notebook, new_id
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.kernels import find_kernel_spec
+from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,

@@ -14,14 +14,14 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .model.actors import SCOPES, Actor
-from .model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
-from .model.diffs import CreateDiff, Diff
-from .model.errors import HermesError, InvalidRequest, NotAllowed
-from .model.evidence import CreateEvidence, DecideEvidence, Evidence, GetEvidence
-from .model.notebooks import GetNotebook, NotebookContent
-from .model.payload import JsonObject, Page, Payload
-from .model.proposals import (
+from hermes_lab.model.actors import SCOPES, Actor
+from hermes_lab.model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
+from hermes_lab.model.diffs import CreateDiff, Diff
+from hermes_lab.model.errors import HermesError, InvalidRequest, NotAllowed
+from hermes_lab.model.evidence import CreateEvidence, DecideEvidence, Evidence, GetEvidence
+from hermes_lab.model.notebooks import GetNotebook, NotebookContent
+from hermes_lab.model.payload import JsonObject, Page, Payload
+from hermes_lab.model.proposals import (
     CreateProposal,
     GetProposal,
     GetProposalNotebooks,
@@ -33,9 +33,9 @@ from .model.proposals import (
     ReviewProposal,
     WithdrawProposal,
 )
-from .model.runs import CancelRun, CreateRun, GetRun, GetRunNotebook, ListRuns, Run, RunNotebook
-from .model.tool_calls import CreateToolCall, DecideToolCall, GetToolCall, ListToolCalls, ToolCall
-from .services import Services
+from hermes_lab.model.runs import CancelRun, CreateRun, GetRun, GetRunNotebook, ListRuns, Run, RunNotebook
+from hermes_lab.model.tool_calls import CreateToolCall, DecideToolCall, GetToolCall, ListToolCalls, ToolCall
+from hermes_lab.services.services import Services
 
 _log = logging.getLogger(__name__)
 
@@ -385,7 +385,7 @@ def validated(request: type[Request], fields: JsonObject) -> Request:
 
 def _fault(fault: ErrorDetails) -> JsonObject:
     """A fault as callers get it. Where pydantic chose between types, the place names its choice too: leave that out."""
-    place = [part for part in fault["loc"] if isinstance(part, int) or part not in _CHOICES and "[" not in part]
+    place = [part for part in fault["loc"] if isinstance(part, int) or (part not in _CHOICES and "[" not in part)]
     return {"field": ".".join(map(str, place)), "problem": fault["msg"], "type": fault["type"]}
 
 

@@ -3,6 +3,6 @@
 Nothing heavy is imported before a command needs it.
 """
 
-from .main import main
+from hermes_lab.cli.main import main
 
 __all__ = ["main"]

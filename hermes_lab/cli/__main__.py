@@ -2,6 +2,6 @@
 
 import sys
 
-from .main import main
+from hermes_lab.cli.main import main
 
 sys.exit(main())

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..model.agents import Agent, CreateAgent
-from ..model.payload import now
-from .agents_at import AgentsAt, agents_at
-from .exits import OK, CommandFailed
+from hermes_lab.cli.agents_at import AgentsAt, agents_at
+from hermes_lab.cli.exits import OK, CommandFailed
+from hermes_lab.model.agents import Agent, CreateAgent
+from hermes_lab.model.payload import now
 
 _SPAN = re.compile(r"(\d+)([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
 
-from ..model.actors import Author
-from ..model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
-from ..model.payload import JsonObject, Page
-from .exits import CommandFailed
+from hermes_lab.cli.exits import CommandFailed
+from hermes_lab.model.actors import Author
+from hermes_lab.model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
+from hermes_lab.model.payload import JsonObject, Page
 
 if TYPE_CHECKING:
-    from ..services.agents import Agents
+    from hermes_lab.services.agents import Agents
 
 _SECONDS = 30
 
@@ -49,8 +49,8 @@ def agents_at(options: Namespace) -> Iterator[AgentsAt]:
         with requests.Session() as session:
             yield _Served(session, server)
         return
-    from ..services.agents import Agents  # slow to import, and not needed beside a server
-    from .opened import opened_store
+    from hermes_lab.cli.opened import opened_store
+    from hermes_lab.services.agents import Agents  # slow to import, and not needed beside a server
 
     with opened_store(options, create=True) as (store, url):
         yield _Stored(Agents(store), url)

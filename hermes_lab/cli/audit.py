@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from .exits import FAILED, OK
-from .opened import opened_store
+from hermes_lab.cli.exits import FAILED, OK
+from hermes_lab.cli.opened import opened_store
 
 
 def verify(options: Namespace) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from .exits import CANCELLED, OK, USAGE, CommandFailed
-from .parser import parser
+from hermes_lab.cli.exits import CANCELLED, OK, USAGE, CommandFailed
+from hermes_lab.cli.parser import parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..model.errors import HermesError
-from ..store import Store
-from ..store.location import default_url, open_store, shown
-from .exits import CommandFailed
+from hermes_lab.cli.exits import CommandFailed
+from hermes_lab.model.errors import HermesError
+from hermes_lab.store import Store
+from hermes_lab.store.location import default_url, open_store, shown
 
 
 @contextmanager

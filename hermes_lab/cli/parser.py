@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 
-from .._version import __version__
+from hermes_lab._version import __version__
 
 _RUN_EPILOG = """\
 A value is read as JSON (3, true, "3", [1, 2]), else as text.
@@ -91,30 +91,30 @@ def _add_store_options(command: ArgumentParser) -> None:
 
 
 def _add_agent_token(options: Namespace) -> int:
-    from .agent import add
+    from hermes_lab.cli.agent import add
 
     return add(options)
 
 
 def _list_agents(options: Namespace) -> int:
-    from .agent import show
+    from hermes_lab.cli.agent import show
 
     return show(options)
 
 
 def _revoke_agent(options: Namespace) -> int:
-    from .agent import revoke
+    from hermes_lab.cli.agent import revoke
 
     return revoke(options)
 
 
 def _run_notebook(options: Namespace) -> int:
-    from .run import run
+    from hermes_lab.cli.run import run
 
     return run(options)
 
 
 def _verify_audit(options: Namespace) -> int:
-    from .audit import verify
+    from hermes_lab.cli.audit import verify
 
     return verify(options)

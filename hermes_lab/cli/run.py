@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..executor import NotebookExecutor
-from ..model.errors import HermesError
-from ..model.payload import JsonObject, new_id
-from ..model.runs import Cause
-from ..runner.protocol import ExecutionEnded, ExecutionEvent
-from .exits import CANCELLED, FAILED, KERNEL, OK, TIMED_OUT, USAGE, CommandFailed
+from hermes_lab.cli.exits import CANCELLED, FAILED, KERNEL, OK, TIMED_OUT, USAGE, CommandFailed
+from hermes_lab.executor import NotebookExecutor
+from hermes_lab.model.errors import HermesError
+from hermes_lab.model.payload import JsonObject, new_id
+from hermes_lab.model.runs import Cause
+from hermes_lab.runner.protocol import ExecutionEnded, ExecutionEvent
 
 _EXIT_CODES: dict[Cause, int] = {
     "cell_error": FAILED,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..model.errors import InvalidRequest
-from ..model.kernels import KernelToken
-from ..model.payload import JsonObject
-from ..model.tools import ReadFileArguments, TerminalArguments, WebSearchArguments
-from .files import Files
-from .paths import Root
-from .terminal import Terminal
-from .web import Web
+from hermes_lab.engines.files import Files
+from hermes_lab.engines.paths import Root
+from hermes_lab.engines.terminal import Terminal
+from hermes_lab.engines.web import Web
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.tools import ReadFileArguments, TerminalArguments, WebSearchArguments
 
 
 class BuiltInTools:

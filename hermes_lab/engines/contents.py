@@ -10,10 +10,10 @@ import nbformat
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
-from ..model.errors import InvalidRequest, NotFound, Unavailable
-from ..model.payload import Notebook, sha256
-from .notebook_format import parse
-from .paths import Root
+from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.paths import Root
+from hermes_lab.model.errors import InvalidRequest, NotFound, Unavailable
+from hermes_lab.model.payload import Notebook, sha256
 
 _TORN_READ_RETRIES = 6
 _TORN_READ_PAUSE_SECONDS = 0.05
@@ -93,17 +93,13 @@ class Documents:
         """
         content = nbformat.from_dict(notebook)
         notary = self._contents.notary
-        trusted = outputs_from is not None and notary.check_signature(
-            nbformat.from_dict(outputs_from.notebook)
-        )
+        trusted = outputs_from is not None and notary.check_signature(nbformat.from_dict(outputs_from.notebook))
         notary.mark_cells(content, trusted)
         model = {"type": "notebook", "format": "json", "content": content}
         try:
             await ensure_async(self._contents.save(model, path))
         except HTTPError as error:
-            raise Unavailable(
-                f"{path} could not be saved: {error.log_message}", code="not_saved", path=path
-            ) from error
+            raise Unavailable(f"{path} could not be saved: {error.log_message}", code="not_saved", path=path) from error
         return sha256(await self._text(path, "path"))
 
     async def _text(self, path: str, field: str) -> str:
@@ -111,9 +107,7 @@ class Documents:
             model = await ensure_async(self._contents.get(path, content=True, type="file", format="text"))
         except HTTPError as error:
             if error.status_code == 404:
-                raise NotFound(
-                    f"There is no {path}.", code="no_such_notebook", field=field, path=path
-                ) from error
+                raise NotFound(f"There is no {path}.", code="no_such_notebook", field=field, path=path) from error
             raise InvalidRequest(
                 f"{path} cannot be read as a notebook: {error.log_message}",
                 code="invalid_notebook",

@@ -8,9 +8,9 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ..model.payload import JsonObject
-from ..model.tools import ReadFileArguments
-from .paths import Root
+from hermes_lab.engines.paths import Root
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.tools import ReadFileArguments
 
 MAX_LINE: Final = 2_000
 """Characters of a line that are shown (Hermes' number)."""
@@ -68,9 +68,7 @@ def _answer(file: BinaryIO, path: Path, arguments: ReadFileArguments) -> JsonObj
         return {**_shape(file_size=status.st_size), "is_binary": True, "is_image": True}
     if b"\0" in file.read(_SAMPLE):
         return {
-            **_failure(
-                "Binary file - cannot display as text. Use appropriate tools to handle this file type."
-            ),
+            **_failure("Binary file - cannot display as text. Use appropriate tools to handle this file type."),
             "file_size": status.st_size,
             "is_binary": True,
         }
@@ -94,17 +92,13 @@ def _page(file: BinaryIO, arguments: ReadFileArguments, file_size: int) -> JsonO
     return _numbered(lines, arguments.offset, number, file, file_size, full=room < 0)
 
 
-def _numbered(
-    lines: list[str], first: int, last: int, file: BinaryIO, file_size: int, *, full: bool
-) -> JsonObject:
+def _numbered(lines: list[str], first: int, last: int, file: BinaryIO, file_size: int, *, full: bool) -> JsonObject:
     file.seek(0)
     total = _count_lines(file)
     answer = {**_shape(file_size=file_size), "content": "\n".join(lines), "total_lines": total}
     if lines and total > last:
         answer["truncated"] = True
-        answer["hint"] = (
-            f"Use offset={last + 1} to continue reading (showing {first}-{last} of {total} lines)"
-        )
+        answer["hint"] = f"Use offset={last + 1} to continue reading (showing {first}-{last} of {total} lines)"
         if full:
             answer |= {"truncated_by": "bytes", "next_offset": last + 1}
     return answer

@@ -12,9 +12,9 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..model.errors import InvalidRequest
-from ..model.payload import JsonObject
-from ..model.runs import CellState
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.runs import CellState
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..model.errors import InvalidRequest
+from hermes_lab.model.errors import InvalidRequest
 
 
 class Root:
@@ -19,9 +19,7 @@ class Root:
         self.folder = Path(os.path.realpath(folder))
         self._closed = tuple(Path(os.path.realpath(path)) for path in closed)
 
-    def resolve(
-        self, path: str | os.PathLike[str], field: str = "path", *, within: Path | None = None
-    ) -> Path:
+    def resolve(self, path: str | os.PathLike[str], field: str = "path", *, within: Path | None = None) -> Path:
         """The real path, every symlink followed. It need not exist.
 
         A relative path starts at ``within`` (default: the root); an absolute one must lie inside the root.

@@ -13,8 +13,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..model.payload import JsonObject, Notebook
-from .strict_json import strict
+from hermes_lab.engines.strict_json import strict
+from hermes_lab.model.payload import JsonObject, Notebook
 
 _SCRAP = "application/scrapbook.scrap."
 _RECORD = "application/papermill.record+"

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..model.errors import TooLarge
+from hermes_lab.model.errors import TooLarge
 
 LEFT_OUT = frozenset({".git", ".ipynb_checkpoints", "__pycache__", "node_modules", ".venv", "runs"})
 """Folders that are not copied: history, caches, installations, and the outputs of earlier runs."""

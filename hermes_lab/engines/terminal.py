@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ..model.payload import JsonObject, new_id
-from ..model.tools import DEFAULT_TERMINAL_TIMEOUT, TerminalArguments
-from .descendants import kill_descendants
-from .environment import without_secrets
-from .paths import Root
-from .shortened import ShortenedText
+from hermes_lab.engines.descendants import kill_descendants
+from hermes_lab.engines.environment import without_secrets
+from hermes_lab.engines.paths import Root
+from hermes_lab.engines.shortened import ShortenedText
+from hermes_lab.model.payload import JsonObject, new_id
+from hermes_lab.model.tools import DEFAULT_TERMINAL_TIMEOUT, TerminalArguments
 
 MAX_OUTPUT: Final = 50_000
 """Characters of output that are kept."""

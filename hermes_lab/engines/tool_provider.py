@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..model.kernels import KernelToken
-from ..model.payload import JsonObject
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.payload import JsonObject
 
 
 class ToolProvider(Protocol):

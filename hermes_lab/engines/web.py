@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import requests
 
-from ..model.payload import JsonObject
-from ..model.tools import WebSearchArguments
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.tools import WebSearchArguments
 
 _TIMEOUT: Final = 15.0
 """Seconds that SearXNG may take."""

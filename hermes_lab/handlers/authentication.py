@@ -13,13 +13,13 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
-from ..model.actors import Actor
-from ..model.errors import ErrorBody, HermesError, InvalidRequest, NotAllowed, NotFound
-from ..model.payload import JsonObject
-from ..services import Services
-from ..services.agents import TOKEN_PREFIX as AGENT_PREFIX
-from ..services.kernels import TOKEN_PREFIX as KERNEL_PREFIX
-from ..services.kernels import Kernels
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.errors import ErrorBody, HermesError, InvalidRequest, NotAllowed, NotFound
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.services.agents import TOKEN_PREFIX as AGENT_PREFIX
+from hermes_lab.services.kernels import TOKEN_PREFIX as KERNEL_PREFIX
+from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.services import Services
 
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 
@@ -111,9 +111,7 @@ class HermesHandler(APIHandler):
         try:
             body = json.loads(self.request.body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise InvalidRequest(
-                f"The body is not JSON: {error}", code="invalid_json", field="body"
-            ) from error
+            raise InvalidRequest(f"The body is not JSON: {error}", code="invalid_json", field="body") from error
         if not isinstance(body, dict):
             raise InvalidRequest("The body is not a JSON object.", code="invalid_json", field="body")
         return body
@@ -165,9 +163,7 @@ def _invalid_token() -> NotAllowed:
 
 
 def _foreign(status: int, error: BaseException | None) -> ErrorBody:
-    message = (
-        error.log_message if isinstance(error, HTTPError) and error.log_message else "The request failed."
-    )
+    message = error.log_message if isinstance(error, HTTPError) and error.log_message else "The request failed."
     if status >= 500:
         return ErrorBody(
             message="Something went wrong in the server; its log says what.",

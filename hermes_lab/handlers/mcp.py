@@ -29,11 +29,11 @@ from mcp_types.jsonrpc import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from ..model.errors import NotAllowed, TooLarge
-from ..model.payload import JsonObject
-from .authentication import HermesHandler, Shared
-from .mcp_dispatch import HANDSHAKE_VERSIONS, SERVED_VERSIONS, Dispatcher, RpcError
-from .mcp_tools import TOOLS, Caller
+from hermes_lab.handlers.authentication import HermesHandler, Shared
+from hermes_lab.handlers.mcp_dispatch import HANDSHAKE_VERSIONS, SERVED_VERSIONS, Dispatcher, RpcError
+from hermes_lab.handlers.mcp_tools import TOOLS, Caller
+from hermes_lab.model.errors import NotAllowed, TooLarge
+from hermes_lab.model.payload import JsonObject
 
 _VERSION = "MCP-Protocol-Version"
 _ROUTING_HEADERS = (_VERSION, "Mcp-Method", "Mcp-Name")

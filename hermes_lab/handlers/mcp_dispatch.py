@@ -33,12 +33,12 @@ from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ValidationError
 
-from .._version import __version__
-from ..model.errors import HermesError
-from ..model.payload import JsonObject
-from ..operations import validated
-from .mcp_schemas import input_schema, output_schema
-from .mcp_tools import Caller, Tool
+from hermes_lab._version import __version__
+from hermes_lab.handlers.mcp_schemas import input_schema, output_schema
+from hermes_lab.handlers.mcp_tools import Caller, Tool
+from hermes_lab.model.errors import HermesError
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.operations import validated
 
 HANDSHAKE_VERSIONS: tuple[str, ...] = ("2025-06-18", "2025-11-25")
 """The revisions that `initialize` can settle on, oldest first. Older ones need batches."""

@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from ..model.mcp import CellText, ChangeText, DiffOutcome, NotebookPortion, OutputText, ReadNotebook
-from ..model.payload import JsonObject
+from hermes_lab.model.mcp import CellText, ChangeText, DiffOutcome, NotebookPortion, OutputText, ReadNotebook
+from hermes_lab.model.payload import JsonObject
 
 _OUTPUT_CHARACTERS = 4_000
 _DIFF_CHARACTERS = 4_000

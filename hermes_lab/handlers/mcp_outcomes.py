@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 
-from ..model.mcp import ChangeOutcome, EvidenceGlance, EvidenceOutcome, ProposalOutcome, RunOutcome, SideOutcome
-from ..model.payload import JsonObject, Payload
-from ..model.runs import ENDED
-from .mcp_notebooks import shortened, without_ansi
+from hermes_lab.handlers.mcp_notebooks import shortened, without_ansi
+from hermes_lab.model.mcp import (
+    ChangeOutcome,
+    EvidenceGlance,
+    EvidenceOutcome,
+    ProposalOutcome,
+    RunOutcome,
+    SideOutcome,
+)
+from hermes_lab.model.payload import JsonObject, Payload
+from hermes_lab.model.runs import ENDED
 
 _SCRAP_BYTES = 4_000
 _SOURCE_CHARACTERS = 4_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ..model.payload import JsonObject, Payload
+from hermes_lab.model.payload import JsonObject, Payload
 
 _NOISE = frozenset({"title", "discriminator"})
 _LITERAL = frozenset({"default", "const", "enum"})

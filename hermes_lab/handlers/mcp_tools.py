@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.actors import Actor
-from ..model.diffs import CreateDiff
-from ..model.evidence import CreateEvidence, GetEvidence
-from ..model.mcp import (
+from hermes_lab.handlers.mcp_notebooks import differences, portion
+from hermes_lab.handlers.mcp_outcomes import evidence_outcome, proposal_outcome, run_outcome
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.diffs import CreateDiff
+from hermes_lab.model.evidence import CreateEvidence, GetEvidence
+from hermes_lab.model.mcp import (
     DiffOutcome,
     EvidenceOutcome,
     NotebookPortion,
@@ -24,14 +26,12 @@ from ..model.mcp import (
     RunOutcome,
     WaitForReview,
 )
-from ..model.notebooks import GetNotebook
-from ..model.payload import JsonObject, Page, Payload
-from ..model.proposals import CreateProposal, GetProposal, ListProposals, ProposalSummary
-from ..model.runs import ENDED, CreateRun, GetRun
-from ..operations import BY_NAME, perform
-from ..services import Services
-from .mcp_notebooks import differences, portion
-from .mcp_outcomes import evidence_outcome, proposal_outcome, run_outcome
+from hermes_lab.model.notebooks import GetNotebook
+from hermes_lab.model.payload import JsonObject, Page, Payload
+from hermes_lab.model.proposals import CreateProposal, GetProposal, ListProposals, ProposalSummary
+from hermes_lab.model.runs import ENDED, CreateRun, GetRun
+from hermes_lab.operations import BY_NAME, perform
+from hermes_lab.services.services import Services
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from .._version import __version__
-from ..model.actors import SCOPES
-from ..model.errors import ErrorBody
-from ..model.events import Changed
-from ..model.payload import JsonObject
-from ..model.proposals import Conflict
-from ..operations import OPERATIONS, Operation
-from .authentication import HermesHandler
+from hermes_lab._version import __version__
+from hermes_lab.handlers.authentication import HermesHandler
+from hermes_lab.model.actors import SCOPES
+from hermes_lab.model.errors import ErrorBody
+from hermes_lab.model.events import Changed
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.proposals import Conflict
+from hermes_lab.operations import OPERATIONS, Operation
 
 PREFIX = "/hermes/api"
 _REF = "#/components/schemas/{model}"
@@ -78,9 +78,7 @@ def _row(operation: Operation, references: Any, schemas: JsonObject) -> JsonObje
     request = schemas[references[operation.request, "validation"]["$ref"].rsplit("/", 1)[-1]]
     response = references[operation.response, "serialization"]
     in_path = operation.path_fields
-    in_query = (
-        [] if operation.method != "GET" else [name for name in request["properties"] if name not in in_path]
-    )
+    in_query = [] if operation.method != "GET" else [name for name in request["properties"] if name not in in_path]
     row: JsonObject = {
         "operationId": operation.name,
         "summary": operation.summary,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 
-from ..model.errors import TooLarge
-from ..model.payload import JsonObject
-from ..operations import Operation, perform
-from .authentication import HermesHandler, Shared
+from hermes_lab.handlers.authentication import HermesHandler, Shared
+from hermes_lab.model.errors import TooLarge
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.operations import Operation, perform
 
 _HEADER_KEY = "Idempotency-Key"
 
@@ -25,9 +25,7 @@ class OperationHandler(HermesHandler):
     @allow_unauthenticated
     async def get(self, **path_fields: str) -> None:
         """GET: the fields are in the path and the query."""
-        await self._perform(
-            {name: self.get_query_argument(name) for name in self.request.query_arguments}, path_fields
-        )
+        await self._perform({name: self.get_query_argument(name) for name in self.request.query_arguments}, path_fields)
 
     @allow_unauthenticated
     async def post(self, **path_fields: str) -> None:
@@ -47,9 +45,7 @@ class OperationHandler(HermesHandler):
         operation = self.operations[str(self.request.method)]
         body = self.json_body() if fields is None else fields
         key = self.request.headers.get(_HEADER_KEY)
-        header = (
-            {"idempotency_key": key} if key and "idempotency_key" in operation.request.model_fields else {}
-        )
+        header = {"idempotency_key": key} if key and "idempotency_key" in operation.request.model_fields else {}
         answer = await perform(self.services, actor, operation, {**header, **body, **path_fields})
         if operation.location is not None:
             self.set_header("Location", f"{self.request.path}/{answer[operation.location]}")

@@ -6,11 +6,11 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from ..operations import OPERATIONS, Operation
-from .authentication import Shared, UnknownRouteHandler
-from .mcp import McpHandler
-from .openapi import PREFIX, OpenApiHandler
-from .operation import OperationHandler
+from hermes_lab.handlers.authentication import Shared, UnknownRouteHandler
+from hermes_lab.handlers.mcp import McpHandler
+from hermes_lab.handlers.openapi import PREFIX, OpenApiHandler
+from hermes_lab.handlers.operation import OperationHandler
+from hermes_lab.operations import OPERATIONS, Operation
 
 Route = tuple[str, type[Any], dict[str, Any]]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .payload import Payload
+from hermes_lab.model.payload import Payload
 
 ActorKind = Literal["human", "agent", "kernel", "schedule"]
 

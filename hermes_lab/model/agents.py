@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from .actors import DEFAULT_AGENT_SCOPES, SCOPES, Author, scopes_held_by
-from .payload import PageRequest, Payload, UtcTime, now
+from hermes_lab.model.actors import DEFAULT_AGENT_SCOPES, SCOPES, Author, scopes_held_by
+from hermes_lab.model.payload import PageRequest, Payload, UtcTime, now
 
 
 class CreateAgent(Payload):

@@ -7,8 +7,8 @@ import json
 
 from pydantic import Field
 
-from .actors import Author
-from .payload import JsonObject, Payload, UtcTime
+from hermes_lab.model.actors import Author
+from hermes_lab.model.payload import JsonObject, Payload, UtcTime
 
 GENESIS = "0" * 64
 """``previous_hash`` of the first entry."""
@@ -51,7 +51,5 @@ class AuditEntry(Payload):
 
     def digest(self) -> str:
         """The sha256 that ``hash`` must be, over everything else in the entry."""
-        body = json.dumps(
-            self.model_dump(mode="json", exclude={"hash"}), sort_keys=True, separators=(",", ":")
-        )
+        body = json.dumps(self.model_dump(mode="json", exclude={"hash"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(body.encode()).hexdigest()

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .diffs import NOTEBOOK_CHANGE_ID
-from .errors import InvalidRequest
-from .payload import JsonObject, Notebook, Payload, new_id
+from hermes_lab.model.diffs import NOTEBOOK_CHANGE_ID
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.payload import JsonObject, Notebook, Payload, new_id
 
 CellId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="nbformat 4.5 cell id")]
 

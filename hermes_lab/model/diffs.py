@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from .payload import JsonObject, Notebook, Payload, Sha256
+from hermes_lab.model.payload import JsonObject, Notebook, Payload, Sha256
 
 ChangeKind = Literal["insert", "delete", "modify", "move", "retype", "metadata", "outputs"]
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from .payload import JsonObject, Payload
+from hermes_lab.model.payload import JsonObject, Payload
 
 
 class ErrorBody(Payload):
@@ -31,9 +31,7 @@ class ErrorBody(Payload):
     message: str = Field(description="A sentence for a person")
     reason: str = Field(description="The HTTP status in words")
     code: str = Field(description="A stable word for a program")
-    details: JsonObject = Field(
-        default_factory=dict, description="`field` names the culprit where there is one"
-    )
+    details: JsonObject = Field(default_factory=dict, description="`field` names the culprit where there is one")
 
 
 class HermesError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .payload import Payload
+from hermes_lab.model.payload import Payload
 
 Noun = Literal["runs", "proposals", "evidence", "tool_calls"]
 

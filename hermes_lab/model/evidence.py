@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .actors import Author
-from .payload import IdempotencyKey, Payload, Sha256, UtcTime, WaitRequest
-from .runs import ExecutionResult, Progress, RunState
+from hermes_lab.model.actors import Author
+from hermes_lab.model.payload import IdempotencyKey, Payload, Sha256, UtcTime, WaitRequest
+from hermes_lab.model.runs import ExecutionResult, Progress, RunState
 
 EvidenceState = Literal["pending", "running", "completed", "failed"]
 Verdict = Literal["green", "red"]

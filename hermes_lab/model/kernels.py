@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .payload import Payload, UtcTime
+from hermes_lab.model.payload import Payload, UtcTime
 
 
 class KernelToken(Payload):

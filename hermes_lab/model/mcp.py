@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from .diffs import ChangeCounts, ChangeKind
-from .evidence import EvidenceState, ScrapChange, Verdict
-from .notebooks import GetNotebook
-from .payload import JsonObject, Payload, Sha256, WaitSeconds
-from .proposals import ChangeDecision, ChangeState, GetProposal, Merge, ProposalState, Review
-from .runs import Cause, CreateRun, ExecutionResult, FailedCell, Progress, RunState
+from hermes_lab.model.diffs import ChangeCounts, ChangeKind
+from hermes_lab.model.evidence import EvidenceState, ScrapChange, Verdict
+from hermes_lab.model.notebooks import GetNotebook
+from hermes_lab.model.payload import JsonObject, Payload, Sha256, WaitSeconds
+from hermes_lab.model.proposals import ChangeDecision, ChangeState, GetProposal, Merge, ProposalState, Review
+from hermes_lab.model.runs import Cause, CreateRun, ExecutionResult, FailedCell, Progress, RunState
 
 _NEXT_STEP = Field(default=None, description="What to do now, in words")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .payload import Notebook, Payload, Sha256
+from hermes_lab.model.payload import Notebook, Payload, Sha256
 
 
 class GetNotebook(Payload):

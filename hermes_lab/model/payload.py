@@ -15,9 +15,7 @@ Notebook = dict[str, Any]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the bytes, in hex")]
 UtcTime = AwareDatetime
-WaitSeconds = Annotated[
-    float, Field(ge=0, le=60, description="Seconds to wait for a change; 0 answers at once.")
-]
+WaitSeconds = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for a change; 0 answers at once.")]
 IdempotencyKey = Annotated[
     str | None,
     Field(
@@ -58,9 +56,7 @@ class WaitRequest(Payload):
     """A read that may wait: it answers when the version is above ``since``, at a change, or when time is up."""
 
     wait: WaitSeconds = 0
-    since: int | None = Field(
-        default=None, ge=0, description="A version already seen; a newer one answers at once."
-    )
+    since: int | None = Field(default=None, ge=0, description="A version already seen; a newer one answers at once.")
 
 
 def new_id() -> str:

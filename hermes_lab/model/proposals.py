@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .actors import Author
-from .cell_operations import CellOperation
-from .diffs import Change
-from .errors import IllegalTransition
-from .evidence import Evidence
-from .payload import (
+from hermes_lab.model.actors import Author
+from hermes_lab.model.cell_operations import CellOperation
+from hermes_lab.model.diffs import Change
+from hermes_lab.model.errors import IllegalTransition
+from hermes_lab.model.evidence import Evidence
+from hermes_lab.model.payload import (
     IdempotencyKey,
     Notebook,
     PageRequest,
@@ -65,9 +65,7 @@ def _from_word(value: object) -> object:
 
 Decision = Annotated[
     ChangeDecision,
-    BeforeValidator(
-        _from_word, json_schema_input_type=Literal["accept", "reject", "undecided"] | ChangeDecision
-    ),
+    BeforeValidator(_from_word, json_schema_input_type=Literal["accept", "reject", "undecided"] | ChangeDecision),
 ]
 """A ChangeDecision, or the bare word as its short form."""
 
@@ -249,9 +247,7 @@ class MergeProposal(Payload):
     """Write the accepted changes into the document as it is now."""
 
     proposal_id: str
-    expected_hash: Sha256 | None = Field(
-        default=None, description="Merge only if the document still has this hash"
-    )
+    expected_hash: Sha256 | None = Field(default=None, description="Merge only if the document still has this hash")
     idempotency_key: IdempotencyKey = None
 
 

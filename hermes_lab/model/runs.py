@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .actors import Author
-from .errors import IllegalTransition
-from .payload import (
+from hermes_lab.model.actors import Author
+from hermes_lab.model.errors import IllegalTransition
+from hermes_lab.model.payload import (
     IdempotencyKey,
     JsonObject,
     Notebook,
@@ -108,9 +108,7 @@ class Run(Payload):
     author: Author
     input_path: str
     input_hash: Sha256
-    output_path: str | None = Field(
-        description="Null for a run that is evidence: its output is kept in the store"
-    )
+    output_path: str | None = Field(description="Null for a run that is evidence: its output is kept in the store")
     output_hash: Sha256 | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     kernel_name: str

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .actors import Author
-from .errors import IllegalTransition
-from .payload import (
+from hermes_lab.model.actors import Author
+from hermes_lab.model.errors import IllegalTransition
+from hermes_lab.model.payload import (
     IdempotencyKey,
     JsonObject,
     PageRequest,
@@ -19,9 +19,7 @@ from .payload import (
     WaitSeconds,
 )
 
-ToolCallState = Literal[
-    "requested", "awaiting_approval", "running", "succeeded", "failed", "denied", "expired"
-]
+ToolCallState = Literal["requested", "awaiting_approval", "running", "succeeded", "failed", "denied", "expired"]
 Policy = Literal["allow", "ask", "deny"]
 
 TOOL_CALL_ENDED: frozenset[ToolCallState] = frozenset({"succeeded", "failed", "denied", "expired"})

@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from .payload import Payload
-from .tool_calls import Policy
+from hermes_lab.model.payload import Payload
+from hermes_lab.model.tool_calls import Policy
 
 
 def _without_nul(text: str) -> str:

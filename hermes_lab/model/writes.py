@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .actors import Author
-from .payload import Payload, Sha256, UtcTime
+from hermes_lab.model.actors import Author
+from hermes_lab.model.payload import Payload, Sha256, UtcTime
 
 WriteState = Literal["journalled", "written", "abandoned"]
 

@@ -6,6 +6,6 @@ import sys
 # second at every start; without it that library does not check the format "iri", which no notebook has.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
-from .child import main  # noqa: E402
+from hermes_lab.runner.child import main  # noqa: E402
 
 sys.exit(main(sys.argv[1:]))

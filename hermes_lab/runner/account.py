@@ -6,16 +6,16 @@ from datetime import datetime
 
 from nbformat import NotebookNode
 
-from ..model.payload import now
-from ..model.runs import CellState, CellTiming, FailedCell, Progress
-from .protocol import (
+from hermes_lab.model.payload import now
+from hermes_lab.model.runs import CellState, CellTiming, FailedCell, Progress
+from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionProgressed,
     ExecutionStarted,
     OnEvent,
     code_cells_of,
 )
-from .record import RunRecord
+from hermes_lab.runner.record import RunRecord
 
 
 class Account:

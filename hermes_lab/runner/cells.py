@@ -15,9 +15,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
 from nbformat import NotebookNode
 
-from ..model.payload import JsonObject
-from .kernels import RunKernel
-from .streams import merge_streams
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.streams import merge_streams
 
 _LOG = logging.getLogger(__name__)
 _IDLE_PATIENCE_SECONDS = 4.0

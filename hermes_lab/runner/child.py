@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from ..engines import papermill
-from ..model.payload import now
-from ..model.runs import Progress
-from .in_process import InProcessRunner
-from .lines import LINE_LIMIT, read_lines, to_line
-from .protocol import (
+from hermes_lab.engines import papermill
+from hermes_lab.model.payload import now
+from hermes_lab.model.runs import Progress
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.lines import LINE_LIMIT, read_lines, to_line
+from hermes_lab.runner.protocol import (
     COMMAND,
     CancelExecution,
     ExecuteNotebook,

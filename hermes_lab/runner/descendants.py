@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import psutil
 
-from ..engines.descendants import kill_descendants
+from hermes_lab.engines.descendants import kill_descendants
 
 RUN_MARKER = "HERMES_LAB_RUN_ID"
 """Environment variable that every process of a run carries."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec
 
-from ..engines.injection import compose
-from ..model.evidence import Environment
-from ..model.payload import JsonObject
+from hermes_lab.engines.injection import compose
+from hermes_lab.model.evidence import Environment
+from hermes_lab.model.payload import JsonObject
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 30.0

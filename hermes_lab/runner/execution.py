@@ -11,21 +11,21 @@ from typing import cast
 from jupyter_client.kernelspec import KernelSpec
 from nbformat.v4 import new_output
 
-from ..engines.papermill import add_error_markers, parameterize
-from ..engines.scrapbook import read_scraps
-from ..engines.strict_json import strict
-from ..model.errors import InvalidRequest
-from ..model.evidence import Environment
-from ..model.payload import now
-from ..model.runs import Cause, ExecutionResult, FailedCell
-from .account import Account
-from .environment import Environments
-from .kernels import RunKernel, find_kernel_spec
-from .outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped
-from .output import OutputNotebook
-from .protocol import ExecuteNotebook, ExecutionEnded, OnEvent, kernel_name_of
-from .record import prepare
-from .session import Session
+from hermes_lab.engines.papermill import add_error_markers, parameterize
+from hermes_lab.engines.scrapbook import read_scraps
+from hermes_lab.engines.strict_json import strict
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.evidence import Environment
+from hermes_lab.model.payload import now
+from hermes_lab.model.runs import Cause, ExecutionResult, FailedCell
+from hermes_lab.runner.account import Account
+from hermes_lab.runner.environment import Environments
+from hermes_lab.runner.kernels import RunKernel, find_kernel_spec
+from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped
+from hermes_lab.runner.output import OutputNotebook
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, kernel_name_of
+from hermes_lab.runner.record import prepare
+from hermes_lab.runner.session import Session
 
 _LOG = logging.getLogger(__name__)
 

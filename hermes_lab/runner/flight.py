@@ -8,11 +8,11 @@ import json
 import logging
 from pathlib import Path
 
-from ..engines.papermill import STATUS
-from ..model.payload import JsonObject, now
-from ..model.runs import CellState, CellTiming, Progress
-from .files import remove_leftover, write_whole
-from .protocol import (
+from hermes_lab.engines.papermill import STATUS
+from hermes_lab.model.payload import JsonObject, now
+from hermes_lab.model.runs import CellState, CellTiming, Progress
+from hermes_lab.runner.files import remove_leftover, write_whole
+from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,

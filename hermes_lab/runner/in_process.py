@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from .environment import Environments
-from .execution import Execution
-from .outcome import StopReason
-from .protocol import ExecuteNotebook, ExecutionEnded, OnEvent
+from hermes_lab.runner.environment import Environments
+from hermes_lab.runner.execution import Execution
+from hermes_lab.runner.outcome import StopReason
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
 
 
 class InProcessRunner:

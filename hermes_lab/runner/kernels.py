@@ -15,9 +15,9 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
-from ..engines.injection import compose
-from ..model.errors import InvalidRequest
-from .descendants import RUN_MARKER, descendants, kill_run
+from hermes_lab.engines.injection import compose
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 _GRACEFUL_SECONDS = 2.0

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ..model.payload import Payload
+from hermes_lab.model.payload import Payload
 
 LINE_LIMIT = 1 << 30
 """Bytes in the longest line: a notebook with all its outputs is one line."""

@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .descendants import kill_run
-from .flight import Flight
-from .lines import LINE_LIMIT, read_lines, to_line
-from .protocol import EVENT, CancelExecution, ExecuteNotebook
+from hermes_lab.runner.descendants import kill_run
+from hermes_lab.runner.flight import Flight
+from hermes_lab.runner.lines import LINE_LIMIT, read_lines, to_line
+from hermes_lab.runner.protocol import EVENT, CancelExecution, ExecuteNotebook
 
 _EXIT_SECONDS = 10.0
 

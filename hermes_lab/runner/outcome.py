@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..model.payload import JsonObject
-from ..model.runs import Cause, CellState, FailedCell
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.runs import Cause, CellState, FailedCell
 
 StopReason = Literal["cancelled", "timed_out", "interrupted"]
 EndState = Literal["completed", "failed", "cancelled"]

@@ -12,8 +12,8 @@ from pathlib import Path
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import writes_json
 
-from ..engines.strict_json import strict
-from .files import write_whole
+from hermes_lab.engines.strict_json import strict
+from hermes_lab.runner.files import write_whole
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_SAVES = 0.5

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from ..model.evidence import Environment
-from ..model.payload import JsonObject, Notebook, Payload, Sha256, UtcTime
-from ..model.runs import Cause, CellTiming, ExecutionResult, Progress
+from hermes_lab.model.evidence import Environment
+from hermes_lab.model.payload import JsonObject, Notebook, Payload, Sha256, UtcTime
+from hermes_lab.model.runs import Cause, CellTiming, ExecutionResult, Progress
 
 DEFAULT_KERNEL_NAME = "python3"
 """What Jupyter runs where a notebook names no kernel."""

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from nbformat import NotebookNode, from_dict
 
-from ..engines import papermill
-from ..model.payload import Notebook
-from ..model.runs import CellState, RunState
+from hermes_lab.engines import papermill
+from hermes_lab.model.payload import Notebook
+from hermes_lab.model.runs import CellState, RunState
 
 
 def prepare(notebook: Notebook, input_path: str | None, output_path: str) -> NotebookNode:

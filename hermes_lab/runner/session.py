@@ -8,10 +8,10 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from .account import Account
-from .cells import CellClient
-from .kernels import RunKernel
-from .outcome import (
+from hermes_lab.runner.account import Account
+from hermes_lab.runner.cells import CellClient
+from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.outcome import (
     CellOutcome,
     Outcome,
     StopReason,

@@ -7,9 +7,9 @@ import contextlib
 import logging
 import os
 
-from .flight import Flight
-from .link import Link, LinkLost
-from .protocol import ExecuteNotebook, ExecutionEnded, OnEvent
+from hermes_lab.runner.flight import Flight
+from hermes_lab.runner.link import Link, LinkLost
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.2

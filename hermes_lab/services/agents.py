@@ -6,11 +6,11 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from ..model.actors import Actor, Author, expand
-from ..model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent, StoredAgent
-from ..model.errors import Conflict, NotFound
-from ..model.payload import Page, new_id, now
-from ..store import Store
+from hermes_lab.model.actors import Actor, Author, expand
+from hermes_lab.model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent, StoredAgent
+from hermes_lab.model.errors import Conflict, NotFound
+from hermes_lab.model.payload import Page, new_id, now
+from hermes_lab.store import Store
 
 TOKEN_PREFIX = "hermes_agent_"  # noqa: S105 - what tokens begin with
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -43,9 +43,7 @@ class Agents:
         )
         with self._store.transaction():
             if any(_works(known) for known in self._store.agents.all(name=request.name)):
-                raise Conflict(
-                    f"There is an agent {request.name!r} already.", code="agent_exists", field="name"
-                )
+                raise Conflict(f"There is an agent {request.name!r} already.", code="agent_exists", field="name")
             self._store.agents.insert(StoredAgent(**agent.model_dump(), token_hash=_sha256(token)))
             self._store.audit.append(author, "create_agent", agent.agent_id, {"scopes": agent.scopes})
         return IssuedAgent(**agent.model_dump(), token=token)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from ..engines.contents import Documents
-from ..engines.notebook_format import serialise, validate
-from ..model.actors import Actor
-from ..model.diffs import CreateDiff, Diff, NotebookSource
-from ..model.payload import Notebook, sha256
-from ..model.runs import GetRunNotebook
-from .diffing import counts, diff_notebooks, diff_ops
-from .runs import Runs
-from .views import ProposalViews
+from hermes_lab.engines.contents import Documents
+from hermes_lab.engines.notebook_format import serialise, validate
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.diffs import CreateDiff, Diff, NotebookSource
+from hermes_lab.model.payload import Notebook, sha256
+from hermes_lab.model.runs import GetRunNotebook
+from hermes_lab.services.diffing import counts, diff_notebooks, diff_ops
+from hermes_lab.services.runs import Runs
+from hermes_lab.services.views import ProposalViews
 
 
 class Comparisons:

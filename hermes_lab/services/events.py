@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from ..model.events import Changed, Noun
-from ..model.payload import WaitRequest
+from hermes_lab.model.events import Changed, Noun
+from hermes_lab.model.payload import WaitRequest
 
 
 class _Versioned(Protocol):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..engines.papermill import check_parameters
-from ..engines.paths import Root
-from ..engines.scratch import copy_folder
-from ..model.actors import Actor
-from ..model.errors import HermesError, IllegalTransition, NotAllowed, NotFound
-from ..model.evidence import (
+from hermes_lab.engines.papermill import check_parameters
+from hermes_lab.engines.paths import Root
+from hermes_lab.engines.scratch import copy_folder
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.errors import HermesError, IllegalTransition, NotAllowed, NotFound
+from hermes_lab.model.evidence import (
     CreateEvidence,
     DecideEvidence,
     Environment,
@@ -23,15 +23,15 @@ from ..model.evidence import (
     GetEvidence,
     compare_scraps,
 )
-from ..model.payload import Notebook, new_id, now
-from ..model.proposals import Proposal
-from ..model.runs import Run
-from ..store import Store
-from .events import Events
-from .executions import Executions, Workplace
-from .runs import Runs, progress_of
-from .tasks import Tasks
-from .views import ProposalViews
+from hermes_lab.model.payload import Notebook, new_id, now
+from hermes_lab.model.proposals import Proposal
+from hermes_lab.model.runs import Run
+from hermes_lab.services.events import Events
+from hermes_lab.services.executions import Executions, Workplace
+from hermes_lab.services.runs import Runs, progress_of
+from hermes_lab.services.tasks import Tasks
+from hermes_lab.services.views import ProposalViews
+from hermes_lab.store import Store
 
 AgentExecution = Literal["ask", "allow", "deny"]
 Side = Literal["base", "proposal"]
@@ -181,9 +181,7 @@ class EvidenceService:
             origin="evidence",
             author=evidence.author,
             input_path=proposal.path,
-            input_hash=evidence.base_hash
-            if side == "base" and evidence.base_hash
-            else evidence.proposal_hash,
+            input_hash=evidence.base_hash if side == "base" and evidence.base_hash else evidence.proposal_hash,
             output_path=None,
             parameters=evidence.parameters,
             kernel_name=await self._runs.checked_kernel(notebook, None),

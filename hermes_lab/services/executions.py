@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model.evidence import Environment
-from ..model.payload import Notebook
-from ..model.runs import CellTiming, Run
-from ..runner.protocol import (
+from hermes_lab.model.evidence import Environment
+from hermes_lab.model.payload import Notebook
+from hermes_lab.model.runs import CellTiming, Run
+from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
@@ -17,9 +17,9 @@ from ..runner.protocol import (
     ExecutionStarted,
     NotebookRunner,
 )
-from ..store import Store
-from .events import Events
-from .kernels import Kernels
+from hermes_lab.services.events import Events
+from hermes_lab.services.kernels import Kernels
+from hermes_lab.store import Store
 
 
 def _unseen(_run: Run) -> None:

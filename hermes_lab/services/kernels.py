@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from ..model.actors import Actor, scopes_held_by
-from ..model.kernels import KernelToken
-from ..model.payload import now
-from ..store import Store
+from hermes_lab.model.actors import Actor, scopes_held_by
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.payload import now
+from hermes_lab.store import Store
 
 TOKEN_PREFIX = "hermes_kernel_"  # noqa: S105
 Ended = Callable[[str], None]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from ..engines.contents import Document, Documents
-from ..engines.notebook_format import serialise
-from ..model.actors import Actor
-from ..model.errors import Conflict, IllegalTransition, MergeConflict, NotFound
-from ..model.payload import Notebook, new_id, now
-from ..model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, ProposedChange
-from ..model.writes import Write
-from ..store import Store
-from .events import Events
-from .merging import Merged, is_wanted, merge
-from .reviews import state_of
-from .views import ProposalViews
+from hermes_lab.engines.contents import Document, Documents
+from hermes_lab.engines.notebook_format import serialise
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.errors import Conflict, IllegalTransition, MergeConflict, NotFound
+from hermes_lab.model.payload import Notebook, new_id, now
+from hermes_lab.model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, ProposedChange
+from hermes_lab.model.writes import Write
+from hermes_lab.services.events import Events
+from hermes_lab.services.merging import Merged, is_wanted, merge
+from hermes_lab.services.reviews import state_of
+from hermes_lab.services.views import ProposalViews
+from hermes_lab.store import Store
 
 
 class Merges:

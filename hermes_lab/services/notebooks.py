@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..engines.contents import Documents
-from ..model.actors import Actor
-from ..model.notebooks import GetNotebook, NotebookContent
-from ..store import Store
+from hermes_lab.engines.contents import Documents
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.notebooks import GetNotebook, NotebookContent
+from hermes_lab.store import Store
 
 
 class Notebooks:

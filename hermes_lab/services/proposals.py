@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from ..engines.contents import Document, Documents
-from ..engines.notebook_format import parse, serialise, validate
-from ..model.actors import Actor
-from ..model.cell_operations import apply_operations
-from ..model.errors import Conflict, IllegalTransition, InvalidRequest, NotAllowed, NotFound, StaleBase
-from ..model.payload import JsonObject, Notebook, Page, new_id, now
-from ..model.proposals import (
+from hermes_lab.engines.contents import Document, Documents
+from hermes_lab.engines.notebook_format import parse, serialise, validate
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.cell_operations import apply_operations
+from hermes_lab.model.errors import Conflict, IllegalTransition, InvalidRequest, NotAllowed, NotFound, StaleBase
+from hermes_lab.model.payload import JsonObject, Notebook, Page, new_id, now
+from hermes_lab.model.proposals import (
     CreateProposal,
     GetProposal,
     GetProposalNotebooks,
@@ -21,10 +21,10 @@ from ..model.proposals import (
     ProposedChange,
     WithdrawProposal,
 )
-from ..store import Store
-from .diffing import diff_notebooks
-from .events import Events
-from .views import ProposalViews
+from hermes_lab.services.diffing import diff_notebooks
+from hermes_lab.services.events import Events
+from hermes_lab.services.views import ProposalViews
+from hermes_lab.store import Store
 
 
 class Proposals:

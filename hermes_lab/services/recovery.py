@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..engines.contents import Documents
-from ..engines.notebook_format import parse
-from ..model.payload import now
-from ..model.writes import Write
-from ..store import Store
-from .kernels import Kernels
-from .merges import Merges
-from .tool_calls import ToolCalls
+from hermes_lab.engines.contents import Documents
+from hermes_lab.engines.notebook_format import parse
+from hermes_lab.model.payload import now
+from hermes_lab.model.writes import Write
+from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.merges import Merges
+from hermes_lab.services.tool_calls import ToolCalls
+from hermes_lab.store import Store
 
 
 class Recovery:
@@ -58,9 +58,7 @@ class Recovery:
         if present in (write.before_hash, write.intended_hash) or await self._documents.is_torn(write.path):
             await self._merges.carry_out(write, parse(text), None)
             return
-        message = (
-            "The document was written by somebody else after the server stopped in the middle of a merge."
-        )
+        message = "The document was written by somebody else after the server stopped in the middle of a merge."
         with self._store.transaction():
             self._store.writes.replace(write.model_copy(update={"state": "abandoned", "message": message}))
             self._store.audit.append(write.author, "abandon_merge", write.proposal_id, {"path": write.path})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..model.actors import Actor
-from ..model.errors import IllegalTransition
-from ..model.payload import new_id, now
-from ..model.proposals import (
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.errors import IllegalTransition
+from hermes_lab.model.payload import new_id, now
+from hermes_lab.model.proposals import (
     ChangeDecision,
     Comment,
     Proposal,
@@ -14,10 +14,10 @@ from ..model.proposals import (
     Review,
     ReviewProposal,
 )
-from ..store import Store
-from .events import Events
-from .merging import check_decisions, is_wanted
-from .views import ProposalViews
+from hermes_lab.services.events import Events
+from hermes_lab.services.merging import check_decisions, is_wanted
+from hermes_lab.services.views import ProposalViews
+from hermes_lab.store import Store
 
 _ACCEPT = ChangeDecision(decision="accept")
 _REJECT = ChangeDecision(decision="reject")

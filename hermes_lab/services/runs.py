@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from ..engines.contents import Document, Documents
-from ..engines.notebook_format import parse
-from ..engines.papermill import check_parameters
-from ..engines.paths import Root
-from ..model.actors import Actor
-from ..model.errors import Conflict, InvalidRequest, NotAllowed, NotFound
-from ..model.payload import Notebook, Page, new_id, now
-from ..model.runs import (
+from hermes_lab.engines.contents import Document, Documents
+from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.papermill import check_parameters
+from hermes_lab.engines.paths import Root
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.errors import Conflict, InvalidRequest, NotAllowed, NotFound
+from hermes_lab.model.payload import Notebook, Page, new_id, now
+from hermes_lab.model.runs import (
     ENDED,
     CancelRun,
     CreateRun,
@@ -25,11 +25,11 @@ from ..model.runs import (
     Run,
     RunNotebook,
 )
-from ..runner.protocol import kernel_name_of
-from ..store import Store
-from .events import Events
-from .executions import Executions, Workplace
-from .tasks import Tasks
+from hermes_lab.runner.protocol import kernel_name_of
+from hermes_lab.services.events import Events
+from hermes_lab.services.executions import Executions, Workplace
+from hermes_lab.services.tasks import Tasks
+from hermes_lab.store import Store
 
 KernelLanguages = Callable[[], Awaitable[dict[str, str]]]
 """The kernels that can be started now: name -> language."""
@@ -174,9 +174,7 @@ class Runs:
     def _refuse_taken_output(self, actor: Actor, run: Run, output: Path, overwrite: bool) -> None:
         path = run.output_path
         if path == run.input_path:
-            raise Conflict(
-                "A run does not write over its input.", code="output_is_input", field="output_path"
-            )
+            raise Conflict("A run does not write over its input.", code="output_is_input", field="output_path")
         if self._store.runs.all(output_path=path, state={"pending", "running"}):
             raise Conflict(f"Another run is writing {path}.", code="output_in_use", field="output_path")
         if output.exists() and not (overwrite and self._may_replace(actor, run, output)):

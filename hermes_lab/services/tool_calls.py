@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from ..model.actors import Actor, Author
-from ..model.errors import Conflict, IllegalTransition, NotAllowed, NotFound
-from ..model.kernels import KernelToken
-from ..model.payload import JsonObject, Page, now
-from ..model.tool_calls import (
+from hermes_lab.model.actors import Actor, Author
+from hermes_lab.model.errors import Conflict, IllegalTransition, NotAllowed, NotFound
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.payload import JsonObject, Page, now
+from hermes_lab.model.tool_calls import (
     TOOL_CALL_ENDED,
     CreateToolCall,
     DecideToolCall,
@@ -21,11 +21,11 @@ from ..model.tool_calls import (
     ToolCall,
     ToolCallState,
 )
-from ..store import Store
-from .events import Events
-from .kernels import Kernels
-from .tool_executions import ToolExecutions
-from .tool_requests import judged_call
+from hermes_lab.services.events import Events
+from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.tool_executions import ToolExecutions
+from hermes_lab.services.tool_requests import judged_call
+from hermes_lab.store import Store
 
 _BROKEN_OFF: Final = "The call was broken off: its kernel ended, or the server stopped."
 _NOBODY: Final = "Nobody answered the request for approval in time."
@@ -104,9 +104,7 @@ class ToolCalls:
         with self._store.transaction():
             call = self._visible(actor, request.tool_call_id)
             if request.digest not in (None, call.digest):
-                raise Conflict(
-                    "The tool call is not the one that was shown.", code="digest_mismatch", field="digest"
-                )
+                raise Conflict("The tool call is not the one that was shown.", code="digest_mismatch", field="digest")
             decided = _decided(call, actor.author, request)
             self._store.tool_calls.replace(decided)
             self._audit(actor.author, f"{request.decision}_tool_call", decided)

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from ..engines.tool_provider import ToolProvider
-from ..model.errors import HermesError
-from ..model.kernels import KernelToken
-from ..model.payload import JsonObject
-from ..model.tool_calls import ToolCall
+from hermes_lab.engines.tool_provider import ToolProvider
+from hermes_lab.model.errors import HermesError
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.payload import JsonObject
+from hermes_lab.model.tool_calls import ToolCall
 
 MAX_RESULT: Final = 16 * 1024 * 1024
 """Bytes of an answer as JSON."""

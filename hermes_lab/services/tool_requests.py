@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..model.errors import InvalidRequest
-from ..model.kernels import KernelToken
-from ..model.payload import JsonObject, new_id, now
-from ..model.tool_calls import CreateToolCall, Policy, ToolCall
-from ..model.tools import TOOLS
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.payload import JsonObject, new_id, now
+from hermes_lab.model.tool_calls import CreateToolCall, Policy, ToolCall
+from hermes_lab.model.tools import TOOLS
 
 
 def judged_call(
@@ -64,9 +64,7 @@ def checked_arguments(tool: str, arguments: JsonObject) -> JsonObject:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(["arguments", *(str(part) for part in first["loc"])])
-        raise InvalidRequest(
-            f"{tool}: {field}: {first['msg']}.", code="invalid_arguments", field=field
-        ) from None
+        raise InvalidRequest(f"{tool}: {field}: {first['msg']}.", code="invalid_arguments", field=field) from None
 
 
 def digest(kernel_id: str, tool: str, arguments: Any) -> str:

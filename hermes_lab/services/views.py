@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from ..engines.contents import Document, Documents
-from ..engines.notebook_format import parse
-from ..model.errors import HermesError, InvalidRequest, NotFound
-from ..model.evidence import Evidence
-from ..model.payload import Notebook
-from ..model.proposals import ChangeDecision, Proposal, ProposalSummary
-from ..store import Store
-from .merging import merge
+from hermes_lab.engines.contents import Document, Documents
+from hermes_lab.engines.notebook_format import parse
+from hermes_lab.model.errors import HermesError, InvalidRequest, NotFound
+from hermes_lab.model.evidence import Evidence
+from hermes_lab.model.payload import Notebook
+from hermes_lab.model.proposals import ChangeDecision, Proposal, ProposalSummary
+from hermes_lab.services.merging import merge
+from hermes_lab.store import Store
 
 _ACCEPT = ChangeDecision(decision="accept")
 EvidenceWord = Literal["none", "pending", "running", "green", "red", "failed"]

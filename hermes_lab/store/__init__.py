@@ -1,5 +1,5 @@
 """What must survive a restart: SQLAlchemy Core tables, Alembic migrations, content-addressed snapshots."""
 
-from .store import Store
+from hermes_lab.store.store import Store
 
 __all__ = ["Store"]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from ..model.actors import Author
-from ..model.audit import GENESIS, AuditEntry
-from ..model.payload import JsonObject, now
-from . import tables
-from .connection import Database
+from hermes_lab.model.actors import Author
+from hermes_lab.model.audit import GENESIS, AuditEntry
+from hermes_lab.model.payload import JsonObject, now
+from hermes_lab.store import tables
+from hermes_lab.store.connection import Database
 
 
 class AuditLog:
@@ -19,9 +19,7 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(
-        self, author: Author, action: str, subject: str, details: JsonObject | None = None
-    ) -> AuditEntry:
+    def append(self, author: Author, action: str, subject: str, details: JsonObject | None = None) -> AuditEntry:
         """Record that ``author`` did ``action`` to ``subject``."""
         last = select(tables.audit.c.payload).order_by(tables.audit.c.sequence.desc()).limit(1)
         with self._database.transaction() as connection:

@@ -8,10 +8,10 @@ import json
 from sqlalchemy import and_, select
 from sqlalchemy.sql import ColumnElement
 
-from ..model.errors import Conflict
-from ..model.payload import JsonObject, now
-from . import tables
-from .connection import Database
+from hermes_lab.model.errors import Conflict
+from hermes_lab.model.payload import JsonObject, now
+from hermes_lab.store import tables
+from hermes_lab.store.connection import Database
 
 _table = tables.idempotency
 
@@ -55,9 +55,7 @@ class Idempotency:
     def keep(self, caller: str, operation: str, key: str, response: JsonObject) -> None:
         """The answer, for whoever asks again."""
         with self._database.transaction() as connection:
-            connection.execute(
-                _table.update().where(_place(caller, operation, key)).values(response=response)
-            )
+            connection.execute(_table.update().where(_place(caller, operation, key)).values(response=response))
 
     def release(self, caller: str, operation: str, key: str) -> None:
         """The work failed: the key may be used again."""

@@ -8,9 +8,9 @@ import socket
 import psutil
 from sqlalchemy import select
 
-from ..model.payload import new_id, now
-from . import tables
-from .connection import Database
+from hermes_lab.model.payload import new_id, now
+from hermes_lab.store import tables
+from hermes_lab.store.connection import Database
 
 
 class Instances:

@@ -11,8 +11,8 @@ from jupyter_core.paths import jupyter_data_dir
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..model.errors import NotFound, Unavailable
-from .store import Store
+from hermes_lab.model.errors import NotFound, Unavailable
+from hermes_lab.store.store import Store
 
 
 def data_folder(root_folder: str | Path) -> Path:

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from .connection import Database
+from hermes_lab.store.connection import Database
 
 
 def configuration(connection: Connection) -> Config:

@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, Table, and_, or_, select
 
-from ..model.errors import InvalidRequest
-from ..model.payload import Page, Payload
-from .connection import Database
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.payload import Page, Payload
+from hermes_lab.store.connection import Database
 
 P = TypeVar("P", bound=Payload)
 
@@ -22,9 +22,7 @@ class Shelf(Generic[P]):
         self._model = model
         self._instance_id = instance_id
         self._key = table.primary_key.columns.values()[0]
-        self._columns = [
-            column.name for column in table.columns if column.name not in ("payload", "instance_id")
-        ]
+        self._columns = [column.name for column in table.columns if column.name not in ("payload", "instance_id")]
 
     def insert(self, item: P) -> None:
         """Add it, owned by this server instance."""
@@ -80,9 +78,7 @@ class Shelf(Generic[P]):
         query = select(self._table.c.payload)
         for name, value in equal.items():
             column = self._table.c[name]
-            query = query.where(
-                column.in_(value) if isinstance(value, list | set | frozenset) else column == value
-            )
+            query = query.where(column.in_(value) if isinstance(value, list | set | frozenset) else column == value)
         return query.order_by(self._table.c.created_at.desc(), self._key.desc())
 
     def _first(self, query: Select[Any]) -> P | None:

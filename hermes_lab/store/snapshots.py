@@ -7,9 +7,9 @@ import zlib
 
 from sqlalchemy import select
 
-from ..model.payload import now
-from . import tables
-from .connection import Database
+from hermes_lab.model.payload import now
+from hermes_lab.store import tables
+from hermes_lab.store.connection import Database
 
 
 class Snapshots:

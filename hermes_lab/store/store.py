@@ -6,21 +6,21 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
-from ..model.agents import StoredAgent
-from ..model.evidence import Evidence
-from ..model.kernels import KernelToken
-from ..model.proposals import Proposal
-from ..model.runs import Run
-from ..model.tool_calls import ToolCall
-from ..model.writes import Write
-from . import tables
-from .audit import AuditLog
-from .connection import Database
-from .idempotency import Idempotency
-from .instances import Instances
-from .schema import upgrade
-from .shelf import Shelf
-from .snapshots import Snapshots
+from hermes_lab.model.agents import StoredAgent
+from hermes_lab.model.evidence import Evidence
+from hermes_lab.model.kernels import KernelToken
+from hermes_lab.model.proposals import Proposal
+from hermes_lab.model.runs import Run
+from hermes_lab.model.tool_calls import ToolCall
+from hermes_lab.model.writes import Write
+from hermes_lab.store import tables
+from hermes_lab.store.audit import AuditLog
+from hermes_lab.store.connection import Database
+from hermes_lab.store.idempotency import Idempotency
+from hermes_lab.store.instances import Instances
+from hermes_lab.store.schema import upgrade
+from hermes_lab.store.shelf import Shelf
+from hermes_lab.store.snapshots import Snapshots
 
 
 class Store:

@@ -89,14 +89,9 @@ def beside(server: Server) -> CommandLine:
     return CommandLine(server.root, server.home)
 
 
-def test_help_is_there_at_once(alone: CommandLine) -> None:
-    durations = []
-    for _ in range(3):
-        began = time.monotonic()
-        shown = alone.run("--help").stdout
-        durations.append(time.monotonic() - began)
+def test_help_names_the_commands_and_loads_nothing_heavy(alone: CommandLine) -> None:
+    shown = alone.run("--help").stdout
     assert all(command in shown for command in ("agent", "run", "audit"))
-    assert min(durations) < 0.3
     loaded = "import sys; import hermes_lab.cli.parser as it; it.parser(); print('pydantic' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", loaded], cwd=CHECKOUT, text=True) == "False\n"
 

@@ -1,0 +1,32 @@
+"""All use cases of one server, as the table of operations calls them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hermes_lab.services.agents import Agents
+from hermes_lab.services.comparisons import Comparisons
+from hermes_lab.services.evidence import EvidenceService
+from hermes_lab.services.merges import Merges
+from hermes_lab.services.notebooks import Notebooks
+from hermes_lab.services.proposals import Proposals
+from hermes_lab.services.reviews import Reviews
+from hermes_lab.services.runs import Runs
+from hermes_lab.services.tool_calls import ToolCalls
+from hermes_lab.store import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that the table of operations calls."""
+
+    store: Store
+    notebooks: Notebooks
+    runs: Runs
+    comparisons: Comparisons
+    proposals: Proposals
+    reviews: Reviews
+    merges: Merges
+    evidence: EvidenceService
+    tool_calls: ToolCalls
+    agents: Agents
