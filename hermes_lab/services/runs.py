@@ -147,7 +147,7 @@ class Runs:
         if name not in known:
             raise InvalidRequest(
                 f"There is no kernel {name!r}; there are {', '.join(sorted(known))}.",
-                code="unknown_kernel",
+                code="kernel_not_found",
                 field="kernel_name",
             )
         return name

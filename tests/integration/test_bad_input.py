@@ -128,7 +128,7 @@ RUNS: list[tuple[Fields, int, str, str]] = [
     ({}, 400, "invalid_request", "input_path"),
     ({"input_path": 1}, 400, "invalid_request", "input_path"),
     ({"input_path": ""}, 400, "invalid_request", "input_path"),
-    ({"kernel_name": "no-such-kernel"}, 400, "unknown_kernel", "kernel_name"),
+    ({"kernel_name": "no-such-kernel"}, 400, "kernel_not_found", "kernel_name"),
     ({"parameters": []}, 400, "invalid_request", "parameters"),
     ({"parameters": {"not a name": 1}}, 400, "invalid_parameters", "parameters.not a name"),
     ({"parameters": {"a; import os": 1}}, 400, "invalid_parameters", "parameters.a; import os"),
