@@ -63,14 +63,16 @@ function Item(props: {
         onClick={props.onOpen}
         title={`Open ${run.output_path}`}
       >
-        <span className="jp-Hermes-item-title">{fileName(run.input_path)}</span>
+        <span className="jp-Hermes-item-line">
+          <span className="jp-Hermes-item-title">{fileName(run.input_path)}</span>
+          {time !== null && <span title="It took this long">{time}</span>}
+        </span>
         <span className="jp-Hermes-item-line">
           <span className="jp-Hermes-item-file">
             {run.author.name} ·{' '}
             <time dateTime={run.created_at} title={exactly(run.created_at)}>
               {ago(run.created_at, now, 'short')}
             </time>
-            {time !== null && ` · ${time}`}
           </span>
           <Badge {...stateMark(run.state)} />
         </span>
