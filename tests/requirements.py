@@ -33,6 +33,7 @@ REQUIREMENTS: dict[str, str] = {
     "MERGE-4": "Where the accepted changes overlap newer edits, nothing is written and the conflicts are told.",
     "MERGE-5": "A merge that expects another document than there is writes nothing.",
     "MERGE-6": "Hunks of a change can be accepted one by one, and a person can put another text in its place.",
+    "MERGE-7": "A merge that a dying server left half done is completed, unless somebody wrote the document meanwhile.",
     "EVID-1": "Evidence runs base and proposal with the same parameters in scratch copies and compares the scraps.",
     "EVID-2": "What an agent wrote waits for a person's go where the policy says ask.",
     "EVID-3": "A proposal that does not run has red evidence, which says which cell failed.",
