@@ -34,6 +34,7 @@ REQUIREMENTS: dict[str, str] = {
     "MERGE-5": "A merge that expects another document than there is writes nothing.",
     "MERGE-6": "Hunks of a change can be accepted one by one, and a person can put another text in its place.",
     "MERGE-7": "A merge that a dying server left half done is completed, unless somebody wrote the document meanwhile.",
+    "MERGE-8": "A merge keeps a person's trust in the outputs of a notebook, and gives none.",
     "EVID-1": "Evidence runs base and proposal with the same parameters in scratch copies and compares the scraps.",
     "EVID-2": "What an agent wrote waits for a person's go where the policy says ask.",
     "EVID-3": "A proposal that does not run has red evidence, which says which cell failed.",
