@@ -67,12 +67,14 @@ def test_outputs_that_an_agent_wrote_are_never_taken_over(
     for cell in notebook["cells"][1:]:
         cell |= {"outputs": forged, "execution_count": 9}
     notebook["cells"][3]["source"] = "print('a better plot')"
+    notebook["cells"].append({**code("new", "print('new')"), "outputs": forged, "execution_count": 9})
     proposal = propose(agent, path, operations=None, notebook=notebook)
+    assert "all is well" not in person.get(f"proposals/{proposal['proposal_id']}/notebooks").text
     review(person, proposal, verdict="accept")
     merge(person, proposal)
     assert b"all is well" not in workspace.bytes("report.ipynb")
     outputs = [cell.get("outputs") for cell in workspace.read("report.ipynb")["cells"]]
-    assert ["".join(output[0]["text"]) if output else output for output in outputs] == [None, "loaded\n", "6\n", []]
+    assert ["".join(output[0]["text"]) if output else output for output in outputs] == [None, "loaded\n", "6\n", [], []]
 
 
 @pytest.mark.requirement("PROP-3")
