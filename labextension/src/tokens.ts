@@ -1,12 +1,12 @@
 import { Token } from '@lumino/coreutils';
 
-import type { Changes } from './api/changes';
+import type { IChanges } from './api/changes';
 import type { HermesClient } from './api/client';
 
 /** What every Hermes view works with: the server's operations, and the word that something changed. */
 export interface IHermes {
   readonly client: HermesClient;
-  readonly changes: Changes;
+  readonly changes: IChanges;
 }
 
 export const IHermes = new Token<IHermes>(

@@ -16,10 +16,15 @@ type Changed = components['schemas']['Changed'];
 /** A change of one thing, or `null`: anything may have changed, fetch what you show. */
 export type Change = Changed | null;
 
+/** The word that something changed. */
+export interface IChanges {
+  readonly changed: ISignal<unknown, Change>;
+}
+
 /**
  * Says what to fetch again. Events carry ids only; the content always comes over REST.
  */
-export class Changes implements IDisposable {
+export class Changes implements IChanges, IDisposable {
   constructor(events: Event.IManager) {
     this._events = events;
     events.stream.connect(this._onEvent, this);

@@ -1,7 +1,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Change, Changes } from '../api/changes';
+import type { Change, IChanges } from '../api/changes';
 import type { IPage } from '../api/client';
 import { describe } from '../api/errors';
 
@@ -22,7 +22,7 @@ export class PagedList<T> implements IDisposable {
       /** One page, newest first. */
       readonly fetch: (cursor?: string) => Promise<IPage<T>>;
       readonly id: (item: T) => string;
-      readonly changes: Changes;
+      readonly changes: IChanges;
       /** Whether a change concerns this list. */
       readonly concerns: (change: Change) => boolean;
     }
@@ -100,7 +100,7 @@ export class PagedList<T> implements IDisposable {
     }
   }
 
-  private _onChange(_: Changes, change: Change): void {
+  private _onChange(_: unknown, change: Change): void {
     if (change === null || this._options.concerns(change)) {
       void this.refresh();
     }

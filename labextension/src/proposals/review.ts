@@ -1,7 +1,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Change, Changes } from '../api/changes';
+import type { Change, IChanges } from '../api/changes';
 import type {
   ChangeDecision,
   Conflict,
@@ -64,7 +64,7 @@ export class ProposalReview implements IDisposable {
   constructor(
     readonly proposalId: string,
     private readonly _client: HermesClient,
-    private readonly _changes: Changes,
+    private readonly _changes: IChanges,
     private readonly _notebooks: OpenNotebooks
   ) {
     _changes.changed.connect(this._onChange, this);
@@ -299,7 +299,7 @@ export class ProposalReview implements IDisposable {
     }
   }
 
-  private _onChange(_: Changes, change: Change): void {
+  private _onChange(_: unknown, change: Change): void {
     if (change === null || this._concerns(change)) {
       void this.refresh();
     }

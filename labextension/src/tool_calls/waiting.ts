@@ -1,7 +1,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Change, Changes } from '../api/changes';
+import type { Change, IChanges } from '../api/changes';
 import type { HermesClient, ToolCall } from '../api/client';
 import { describe } from '../api/errors';
 
@@ -16,7 +16,7 @@ export interface IWaitingState {
 export class WaitingToolCalls implements IDisposable {
   constructor(
     private readonly _client: HermesClient,
-    private readonly _changes: Changes
+    private readonly _changes: IChanges
   ) {
     _changes.changed.connect(this._onChange, this);
     void this.refresh();
@@ -78,7 +78,7 @@ export class WaitingToolCalls implements IDisposable {
     }
   }
 
-  private _onChange(_: Changes, change: Change): void {
+  private _onChange(_: unknown, change: Change): void {
     if (change === null || change.noun === 'tool_calls') {
       void this.refresh();
     }
