@@ -27,6 +27,7 @@ from hermes_lab.model.payload import (
 ProposalState = Literal["open", "merged", "rejected", "withdrawn", "superseded"]
 ChangeState = Literal["pending", "applied", "rejected"]
 ReviewVerdict = Literal["accept", "reject", "comment"]
+EvidenceWord = Literal["none", "awaiting_approval", "pending", "running", "green", "red", "failed"]
 Resolution = Literal["local", "remote", "both", "edited"]
 
 _FOLLOWS: dict[ProposalState, frozenset[ProposalState]] = {
@@ -198,7 +199,7 @@ class ProposalSummary(Payload):
     state: ProposalState
     changes_total: int
     changes_decided: int
-    evidence: Literal["none", "pending", "running", "green", "red", "failed"]
+    evidence: EvidenceWord
     created_at: UtcTime
     updated_at: UtcTime
 

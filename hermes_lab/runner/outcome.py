@@ -45,19 +45,19 @@ def from_reply(reply: JsonObject, cell: FailedCell, *, allows_errors: bool) -> C
         return CellOutcome("completed")
     ename, evalue = reply.get("ename", "Error"), reply.get("evalue", "")
     if ename == "SystemExit" and evalue in _SUCCESSFUL_EXITS:
-        message = f"Cell {cell.index} ended the run with sys.exit(); the cells after it were not run."
+        message = f"Cell {cell.index + 1} ended the run with sys.exit(); the cells after it were not run."
         return CellOutcome("completed", Outcome("completed", message=message))
     if allows_errors:
         return CellOutcome("completed")
     at = cell.model_copy(update={"ename": ename, "evalue": evalue, "traceback": list(reply.get("traceback") or [])})
-    return CellOutcome("failed", failed("cell_error", f"Cell {cell.index} raised {ename}: {evalue}", at))
+    return CellOutcome("failed", failed("cell_error", f"Cell {cell.index + 1} raised {ename}: {evalue}", at))
 
 
 def kernel_died(cell: FailedCell, how: str, *, while_running: bool) -> CellOutcome:
     """The kernel ended by itself; a cell that had not begun stays `not_run`."""
     when = "while it executed this cell" if while_running else "before this cell began"
     at = cell.model_copy(update={"ename": KERNEL_DIED, "evalue": f"The kernel died {when}: {how}."})
-    outcome = failed("kernel_died", f"The kernel died at cell {cell.index}: {how}.", at)
+    outcome = failed("kernel_died", f"The kernel died at cell {cell.index + 1}: {how}.", at)
     return CellOutcome("died" if while_running else "not_run", outcome)
 
 

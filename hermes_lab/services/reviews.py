@@ -86,7 +86,8 @@ def _decide(change: ProposedChange, decision: ChangeDecision | None) -> Proposed
     if decision is None:
         return change
     state = "rejected" if decision.decision == "reject" and not is_wanted(decision) else "pending"
-    kept = None if decision.decision == "undecided" and not is_wanted(decision) else decision
+    # Words about single hunks are kept while the change as a whole is undecided.
+    kept = None if decision.decision == "undecided" and decision.hunks is None else decision
     return change.model_copy(update={"state": state, "decision": kept})
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.errors import HermesError, InvalidRequest, NotFound
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.payload import Notebook
-from hermes_lab.model.proposals import ChangeDecision, Proposal, ProposalSummary
+from hermes_lab.model.proposals import ChangeDecision, EvidenceWord, Proposal, ProposalSummary, ProposedChange
 from hermes_lab.services.merging import merge
 from hermes_lab.store import Store
 
 _ACCEPT = ChangeDecision(decision="accept")
-EvidenceWord = Literal["none", "pending", "running", "green", "red", "failed"]
 
 
 class ProposalViews:
@@ -77,7 +75,7 @@ class ProposalViews:
         return ProposalSummary(
             **fields,
             changes_total=len(proposal.changes),
-            changes_decided=sum(change.decision is not None for change in proposal.changes),
+            changes_decided=sum(_is_decided(change) for change in proposal.changes),
             evidence=_word(newest),
         )
 
@@ -100,9 +98,15 @@ class ProposalViews:
         return self._conflicted[key]
 
 
+def _is_decided(change: ProposedChange) -> bool:
+    return change.decision is not None and change.decision.decision != "undecided"
+
+
 def _word(evidence: Evidence | None) -> EvidenceWord:
     if evidence is None:
         return "none"
+    if evidence.awaiting_approval:
+        return "awaiting_approval"
     if evidence.state == "completed":
         return evidence.verdict or "failed"
     return evidence.state

@@ -92,6 +92,8 @@ class TestWhereThePolicyAsks:
         proposal = propose(agent, path, replace("only", marks))
         evidence = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
         assert (evidence["state"], evidence["awaiting_approval"]) == ("pending", True)
+        listed = person.get("proposals", path=path).json()["items"]
+        assert [proposal["evidence"] for proposal in listed] == ["awaiting_approval"]
         decision = f"evidence/{evidence['evidence_id']}/decision"
         assert error(agent.post(decision, decision="allow")) == (403, "missing_scope")
         assert not (workspace.folder / "executed").exists()

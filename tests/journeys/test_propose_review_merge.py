@@ -327,6 +327,27 @@ def test_one_hunk_of_a_change_is_accepted(agent: Client, person: Client, workspa
 
 
 @pytest.mark.requirement("MERGE-6")
+def test_words_about_hunks_are_kept_while_the_change_is_undecided(
+    agent: Client, person: Client, workspace: Workspace
+) -> None:
+    path = workspace.write("long.ipynb", code("long", LONG))
+    wanted = LONG.replace("line_1 = 1\n", "line_1 = 'first'\n").replace("line_9 = 9", "line_9 = 'second'")
+    proposal = propose(agent, path, replace("long", wanted))
+    first, second = (hunk["hunk_id"] for hunk in proposal["changes"][0]["hunks"])
+    review(person, proposal, {"long": {"decision": "undecided", "hunks": {first: "accept"}}})
+    listed = person.get("proposals", path=path).json()["items"]
+    assert [each["changes_decided"] for each in listed] == [0]
+
+    merged = merge(person, proposal)
+
+    assert (merged["state"], states(merged)) == ("open", {"long": "pending"})
+    assert workspace.sources("long.ipynb") == {"long": LONG.replace("line_1 = 1\n", "line_1 = 'first'\n")}
+    review(person, proposal, {"long": {"decision": "accept", "hunks": {first: "accept", second: "accept"}}})
+    assert merge(person, proposal)["state"] == "merged"
+    assert workspace.sources("long.ipynb") == {"long": wanted}
+
+
+@pytest.mark.requirement("MERGE-6")
 def test_a_person_puts_another_text_in_place_of_the_proposed_one(
     agent: Client, person: Client, workspace: Workspace, path: str
 ) -> None:

@@ -1798,7 +1798,7 @@ export interface components {
        * Evidence
        * @enum {string}
        */
-      evidence: 'none' | 'pending' | 'running' | 'green' | 'red' | 'failed';
+      evidence: 'none' | 'awaiting_approval' | 'pending' | 'running' | 'green' | 'red' | 'failed';
       /**
        * Created At
        * Format: date-time

@@ -232,6 +232,11 @@ function plainDecision(decision: ChangeDecision['decision']): ChangeDecision {
 
 const EVIDENCE_MARKS: Readonly<Record<ProposalSummary['evidence'], IMark>> = {
   none: { tone: 'quiet', text: 'Not run', title: 'Nobody has run this proposal yet' },
+  awaiting_approval: {
+    tone: 'warn',
+    text: 'Waits for you',
+    title: 'It runs the proposed code, and waits for a person to let it'
+  },
   pending: { tone: 'active', text: 'Waits to run', title: 'The evidence run has not started yet' },
   running: { tone: 'active', text: 'Running', title: 'Base and proposal are being run' },
   green: { tone: 'good', text: 'Runs OK', title: 'The proposal ran without an error' },
@@ -247,6 +252,9 @@ export function evidenceMark(evidence: ProposalSummary['evidence']): IMark {
 export function evidenceWord(evidence: Evidence | undefined): ProposalSummary['evidence'] {
   if (!evidence) {
     return 'none';
+  }
+  if (evidence.awaiting_approval) {
+    return 'awaiting_approval';
   }
   return evidence.state === 'completed' ? (evidence.verdict ?? 'failed') : evidence.state;
 }
