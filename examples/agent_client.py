@@ -112,8 +112,8 @@ def in_words(run: Json) -> str:
     result = run["result"]
     if result is None:
         return str(run["message"])
-    if result["failed_cell"]:
-        return f"cell {result['failed_cell']['index']}: {result['failed_cell']['evalue']}"
+    if failed := result["failed_cell"]:
+        return f"cell {failed['index'] + 1} ({failed['cell_id']}): {failed['ename']}: {failed['evalue']}"
     numbers = {name: value for name, value in result["scraps"].items() if isinstance(value, int | float)}
     found = ", ".join(f"{name} {value}" for name, value in numbers.items())
     return f"{result['cells_executed']} cells in {result['duration_seconds']:.1f} s; {found}"
