@@ -1,6 +1,6 @@
-/** "1 change", "3 changes". */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+/** "1 change", "3 changes"; `plural` where adding an "s" does not do. */
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
 }
 
 /** The last part of a path: what a person calls the file. */

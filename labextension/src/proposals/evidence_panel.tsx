@@ -8,6 +8,7 @@ import { duration } from '../components/moment';
 import { PersonButton } from '../components/person_button';
 import { count } from '../components/words';
 import { progressInWords } from '../runs/model';
+import { ScrapValue } from './scrap_value';
 import { difference, evidenceMark, evidenceWord, scrapsByInterest, takesReviews } from './model';
 import { Outputs } from './rendered';
 import type { IReviewContext } from './review_context';
@@ -271,8 +272,8 @@ function ScrapTable({ scraps }: { readonly scraps: readonly ScrapChange[] }): JS
         {scraps.map(scrap => (
           <tr key={scrap.name} data-change={scrap.change}>
             <th scope="row">{scrap.name}</th>
-            <td>{scrap.change === 'added' ? <Absent /> : <Value value={scrap.before} />}</td>
-            <td>{scrap.change === 'removed' ? <Absent /> : <Value value={scrap.after} />}</td>
+            <td>{scrap.change === 'added' ? <Absent /> : <ScrapValue value={scrap.before} />}</td>
+            <td>{scrap.change === 'removed' ? <Absent /> : <ScrapValue value={scrap.after} />}</td>
             <td>{difference(scrap) ?? scrap.change}</td>
           </tr>
         ))}
@@ -283,19 +284,4 @@ function ScrapTable({ scraps }: { readonly scraps: readonly ScrapChange[] }): JS
 
 function Absent(): JSX.Element {
   return <span className="jp-Hermes-none">none</span>;
-}
-
-function Value({ value }: { readonly value: unknown }): JSX.Element {
-  if (typeof value !== 'object' || value === null) {
-    return <code>{JSON.stringify(value)}</code>;
-  }
-  const rows = Array.isArray(value)
-    ? count(value.length, 'entry').replace('entrys', 'entries')
-    : '';
-  return (
-    <details>
-      <summary>{rows || count(Object.keys(value).length, 'key')}</summary>
-      <pre className="jp-Hermes-text">{JSON.stringify(value, null, 2)}</pre>
-    </details>
-  );
 }

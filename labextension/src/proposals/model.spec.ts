@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { ChangeDecision, Proposal, ProposedChange } from '../api/client';
 import {
+  asTable,
   counts,
   decideChange,
   decideHunks,
@@ -260,5 +261,12 @@ describe('scraps', () => {
     expect(difference({ name: 'x', before: 0.82, after: 0.91, change: 'changed' })).toBe('+0.09');
     expect(difference({ name: 'x', before: 5, after: 3, change: 'changed' })).toBe('−2');
     expect(difference({ name: 'x', before: 'a', after: 'b', change: 'changed' })).toBeNull();
+  });
+
+  it('are tables where they have columns and rows that fit', () => {
+    expect(asTable({ columns: ['a', 'b'], rows: [[1, 2]] })).not.toBeNull();
+    expect(asTable({ columns: ['a', 'b'], rows: [[1]] })).toBeNull();
+    expect(asTable({ columns: ['a'], rows: [], name: 'x' })).toBeNull();
+    expect(asTable([1, 2])).toBeNull();
   });
 });

@@ -332,6 +332,23 @@ export function difference(scrap: ScrapChange): string | null {
   return `${after > before ? '+' : '−'}${size}`;
 }
 
+/** A scrap that is a table, as the server decodes those of pandas and Arrow. */
+export interface ITable {
+  readonly columns: readonly unknown[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** The value as a table; null where it is something else. */
+export function asTable(value: object): ITable | null {
+  const { columns, rows } = value as { columns?: unknown; rows?: unknown };
+  const isTable =
+    Object.keys(value).length === 2 &&
+    Array.isArray(columns) &&
+    Array.isArray(rows) &&
+    rows.every(row => Array.isArray(row) && row.length === columns.length);
+  return isTable ? (value as ITable) : null;
+}
+
 /** Open proposals, and those that have ended, each in the order given. */
 export function byAttention(proposals: readonly ProposalSummary[]): {
   readonly open: readonly ProposalSummary[];
