@@ -59,11 +59,11 @@ class Documents:
         for _ in range(_TORN_READ_RETRIES):
             text = await self._text(spelled, field)
             try:
-                return Document(spelled, text, sha256(text), parse(text, field))
+                return Document(spelled, text, sha256(text), _parsed(text, field))
             except InvalidRequest:
                 # A contents save truncates in place: what does not parse may be half of a save. Look again.
                 await asyncio.sleep(_TORN_READ_PAUSE_SECONDS)
-        return Document(spelled, text, sha256(text), parse(text, field))
+        return Document(spelled, text, sha256(text), _parsed(text, field))
 
     async def hash(self, path: str) -> str | None:
         """The sha256 of the document's bytes; None where there is no document."""
@@ -115,3 +115,12 @@ class Documents:
             ) from error
         text: str = model["content"]
         return text
+
+
+def _parsed(text: str, field: str) -> Notebook:
+    """The notebook in a file. What is wrong in the file is the fault of the field that names it; `place` says where."""
+    try:
+        return parse(text)
+    except InvalidRequest as error:
+        place = error.details["field"]
+        raise InvalidRequest(error.message, code=error.code, field=field, place=place) from error

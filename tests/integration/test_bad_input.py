@@ -114,14 +114,14 @@ def test_what_is_no_notebook_of_the_root_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("text", "field"),
-    [('{"cells": []}', "path.nbformat"), ('{"nbformat": 4, "nbformat_minor": 5, "cells": 1}', "path.cells")],
+    ("text", "place"),
+    [('{"cells": []}', "notebook.nbformat"), ('{"nbformat": 4, "nbformat_minor": 5, "cells": 1}', "notebook.cells")],
 )
-def test_what_is_wrong_inside_a_file_is_named(agent: Client, workspace: Workspace, text: str, field: str) -> None:
+def test_what_is_wrong_inside_a_file_is_named(agent: Client, workspace: Workspace, text: str, place: str) -> None:
     (workspace.folder / "wrong.ipynb").write_text(text)
     answer = agent.get("notebooks", path=workspace.path("wrong.ipynb"))
     assert error(answer) == (400, "invalid_notebook")
-    assert answer.json()["details"]["field"] == field
+    assert answer.json()["details"] == {"field": "path", "place": place}
 
 
 RUNS: list[tuple[Fields, int, str, str]] = [

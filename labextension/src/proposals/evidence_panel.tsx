@@ -259,7 +259,7 @@ function Scraps({ scraps }: { readonly scraps: readonly ScrapChange[] }): JSX.El
 
 function ScrapTable({ scraps }: { readonly scraps: readonly ScrapChange[] }): JSX.Element {
   return (
-    <table className="jp-Hermes-table">
+    <table className="jp-Hermes-table jp-Hermes-scraps">
       <thead>
         <tr>
           <th scope="col">Name</th>
