@@ -41,7 +41,9 @@ def _raised(node: ast.AST) -> ErrorCode | None:
     if not (inspect.isclass(kind) and issubclass(kind, errors.HermesError)):
         return None
     given = [word.value for word in node.keywords if word.arg == "code"]
-    code = given[0].value if given and isinstance(given[0], ast.Constant) else kind.code
+    if given and not isinstance(given[0], ast.Constant):
+        return None  # it passes on the code of another error, which is found where that one is raised
+    code = given[0].value if given else kind.code
     return ErrorCode(str(code), kind.status, _words(node.args[0]) if node.args else "")
 
 
