@@ -15,6 +15,9 @@ REQUIREMENTS: dict[str, str] = {
     "RUN-9": "Whoever waits for a run sees its progress while it goes on.",
     "RUN-10": "A run whose server died is failed and interrupted after the restart.",
     "RUN-11": "Agents cancel their own runs alone.",
+    "RUN-12": "A notebook is executed without a server too, with the same result.",
+    "RUN-13": "The death of the runner's process fails its own runs alone, and the next run works.",
+    "RUN-14": "Scraps are read as values that every JSON parser takes, as scrapbook itself reads them.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",
@@ -42,6 +45,10 @@ REQUIREMENTS: dict[str, str] = {
     "EVID-5": "Where agents may not execute what they wrote, they get no evidence.",
     "EVID-6": "Tools that are called while evidence is made see the scratch copy and not the original.",
     "DIFF-1": "Any two of a path, a notebook, a run and a proposal can be compared.",
+    "DIFF-2": "A diff has one change a cell, with hunks and words, and a moved cell is a move.",
+    "DIFF-3": "The nbdime operations of a diff turn the base into exactly the other notebook.",
+    "DIFF-4": "A notebook file of any version up to 4 is read the same way each time, or refused by naming the place.",
+    "MERGE-9": "Accepting all in one merge or in several gives the same cells, and accepting nothing changes nothing.",
     # Journey 3: tool calls
     "TOOL-1": "A cell reads a file below the root through its agent's tools, without asking anybody.",
     "TOOL-2": "A cell's terminal command runs only after a person allowed exactly that command.",
@@ -49,6 +56,8 @@ REQUIREMENTS: dict[str, str] = {
     "TOOL-4": "Where nobody answers, the tool call expires, the cell is told, and nothing was executed.",
     "TOOL-5": "Every kernel can import hermes_runtime, in environments where nothing was installed too.",
     "TOOL-6": "A command gets none of the server's secrets, and leaves nothing running.",
+    "TOOL-7": "hermes_runtime offers the tools that the server knows, with the same arguments.",
+    "TOOL-8": "Long output of a tool is shortened with its exact count, never silently.",
     # Who may do what
     "AUTH-1": "No route answers data to somebody who is nobody.",
     "AUTH-2": "An agent's token is good for hermes_lab's routes alone.",
@@ -62,6 +71,14 @@ REQUIREMENTS: dict[str, str] = {
     "API-3": "Lists are paged, newest first, without repeating or losing anything.",
     "API-4": "The OpenAPI document is valid, served, and the one that is committed.",
     "API-5": "Every error has message, reason, code and details.",
+    # The other doors
+    "MCP-1": "The endpoint at /hermes/mcp keeps the rules of the transport, and asks for a token.",
+    "MCP-2": "A model finds the tools that its token allows and no others, and they do what the operations do.",
+    "MCP-3": "The official SDK of MCP talks to the endpoint as its client.",
+    "CLI-1": "jupyter hermes issues, lists and revokes the tokens of agents, with a server running or not.",
+    "CLI-2": "jupyter hermes run executes a notebook, and its exit code says how it ended.",
+    "DEMO-1": "The example notebook runs, checks itself, and gives other scraps with its proposed change.",
+    "DEMO-2": "The example agent runs, proposes, shows evidence, waits for the review, and tells refusals apart.",
     # The person in the browser
     "UI-1": "A person sees a new proposal in the sidebar, decides about each change and merges it.",
     "UI-2": "A person answers a cell's terminal command on a card.",

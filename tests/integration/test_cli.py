@@ -22,6 +22,8 @@ from tests.clients import Client, error
 from tests.servers import CHECKOUT, Server, isolated_environment
 from tests.written_notebooks import code, notebook
 
+pytestmark = pytest.mark.requirement("CLI-1", "CLI-2")
+
 Json = dict[str, Any]
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 

@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 
 from hermes_lab.model.cell_operations import CellOperation, apply_operations
 
+pytestmark = pytest.mark.requirement("DEMO-1")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "fleet_health_check.ipynb"
 

@@ -15,6 +15,8 @@ from hermes_lab.engines.papermill import check_parameters
 from hermes_lab.model.errors import Conflict, HermesError, InvalidRequest, NotFound
 from tests.written_notebooks import Json, code, notebook
 
+pytestmark = pytest.mark.requirement("RUN-12")
+
 PYTHON = {"name": "python3", "display_name": "Python 3"}
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tests.clients import Client, error
 from tests.mcp_calls import ask, post, tool_names
 
+pytestmark = pytest.mark.requirement("MCP-1")
+
 CLIENT = {"name": "test", "version": "1"}
 VERSION = "MCP-Protocol-Version"
 NEWEST = "2026-07-28"

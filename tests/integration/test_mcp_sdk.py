@@ -18,6 +18,8 @@ from tests.servers import CHECKOUT
 from tests.workspaces import Workspace
 from tests.written_notebooks import code
 
+pytestmark = pytest.mark.requirement("MCP-3")
+
 SDK = "mcp>=2.3,<3"
 ENVIRONMENT = CHECKOUT / ".cache" / f"mcp-client-{sys.version_info.major}.{sys.version_info.minor}"
 

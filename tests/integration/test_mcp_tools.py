@@ -16,6 +16,8 @@ from tests.servers import Server
 from tests.workspaces import Workspace
 from tests.written_notebooks import code, markdown
 
+pytestmark = pytest.mark.requirement("MCP-2")
+
 GLUE = """from IPython.display import display
 def glue(name, value):
     scrap = {"name": name, "data": value, "encoder": "json", "version": 1}

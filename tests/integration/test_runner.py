@@ -17,6 +17,8 @@ from hermes_lab.runner.protocol import ExecutionStarted
 from tests.run_requests import Bench, is_alive, until
 from tests.written_notebooks import Json, code, markdown
 
+pytestmark = pytest.mark.requirement("RUN-4", "RUN-5", "RUN-6", "RUN-7")
+
 WRITES_PID = "import os, pathlib; pathlib.Path('kernel.pid').write_text(str(os.getpid()))"
 DETACHES = """
 import pathlib, subprocess, sys

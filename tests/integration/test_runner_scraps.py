@@ -17,6 +17,8 @@ from hermes_lab.runner.in_process import InProcessRunner
 from tests.run_requests import Bench
 from tests.written_notebooks import Json, code, notebook
 
+pytestmark = pytest.mark.requirement("RUN-14")
+
 GLUES = """
 import warnings; warnings.simplefilter("ignore")
 import pandas as pd, scrapbook as sb

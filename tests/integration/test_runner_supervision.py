@@ -16,6 +16,8 @@ from hermes_lab.runner.supervisor import SupervisedRunner
 from tests.run_requests import Asked, Bench, is_alive, until
 from tests.written_notebooks import code
 
+pytestmark = pytest.mark.requirement("RUN-13")
+
 WRITES_PID = "import os, pathlib; pathlib.Path('kernel.pid').write_text(str(os.getpid()))"
 WAITS = "import time\ntime.sleep(1000)"
 DETACHES = (

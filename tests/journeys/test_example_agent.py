@@ -15,6 +15,8 @@ from tests.servers import CHECKOUT
 from tests.workspaces import Workspace
 from tests.written_notebooks import code
 
+pytestmark = pytest.mark.requirement("DEMO-2")
+
 CLIENT = CHECKOUT / "examples" / "agent_client.py"
 SCORE = code("score", "import scrapbook as sb\nsb.glue('score', 1)")
 WANTED: Json = {

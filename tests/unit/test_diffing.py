@@ -24,6 +24,8 @@ from tests.written_notebooks import (
     written_notebooks,
 )
 
+pytestmark = pytest.mark.requirement("DIFF-2", "DIFF-3")
+
 A, B, C = code("a", "import os"), code("b", "x = 1\ny = 2\nprint(x)\n"), markdown("c", "# Title")
 
 

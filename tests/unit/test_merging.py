@@ -29,6 +29,8 @@ from tests.written_notebooks import (
     written_notebooks,
 )
 
+pytestmark = pytest.mark.requirement("MERGE-9")
+
 ACCEPT = ChangeDecision(decision="accept")
 REJECT = ChangeDecision(decision="reject")
 SOURCE = "one\ntwo\nthree\nfour\nfive"

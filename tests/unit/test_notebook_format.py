@@ -14,6 +14,8 @@ from hermes_lab.engines import notebook_format
 from hermes_lab.model.errors import InvalidRequest
 from tests.written_notebooks import CORPUS
 
+pytestmark = pytest.mark.requirement("DIFF-4")
+
 
 def a_notebook(*cells: dict[str, Any], minor: int = 5, **fields: Any) -> dict[str, Any]:
     return {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": minor, **fields}

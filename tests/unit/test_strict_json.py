@@ -11,6 +11,8 @@ from hermes_lab.engines.strict_json import strict
 from hermes_lab.runner.output import serialize
 from tests.written_notebooks import code, notebook
 
+pytestmark = pytest.mark.requirement("RUN-14")
+
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_is_not_finite_becomes_null(number: float) -> None:

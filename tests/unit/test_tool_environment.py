@@ -6,6 +6,8 @@ import pytest
 
 from hermes_lab.engines.environment import without_secrets
 
+pytestmark = pytest.mark.requirement("TOOL-6")
+
 
 @pytest.mark.parametrize(
     "name",

@@ -6,6 +6,8 @@ import pytest
 
 from hermes_lab.engines.shortened import ShortenedText
 
+pytestmark = pytest.mark.requirement("TOOL-8")
+
 
 def shortened(content: bytes, limit: int, block: int) -> str:
     text = ShortenedText(limit)

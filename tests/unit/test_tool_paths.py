@@ -9,6 +9,8 @@ import pytest
 from hermes_lab.engines.paths import Root
 from hermes_lab.model.errors import InvalidRequest
 
+pytestmark = pytest.mark.requirement("TOOL-1")
+
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:

@@ -11,6 +11,8 @@ import hermes_runtime
 from hermes_lab.model.tools import TOOLS
 from hermes_runtime.tools import TOOLS as STUBS
 
+pytestmark = pytest.mark.requirement("TOOL-7")
+
 
 def test_the_kernel_offers_exactly_the_tools_that_the_server_knows() -> None:
     assert {stub.__name__ for stub in STUBS} == set(TOOLS)
