@@ -151,6 +151,7 @@ function Source({ context, change }: IChangeProps): JSX.Element {
   const before = change.before && sourceOf(change.before);
   const after = change.after && sourceOf(change.after);
   const { layout } = context;
+  const { isBusy } = state;
   const label = kindInWords(change);
   const hunkKey = JSON.stringify(change.hunks);
   const options = React.useMemo(
@@ -179,11 +180,11 @@ function Source({ context, change }: IChangeProps): JSX.Element {
       hasBars
         ? {
             words: JSON.parse(wordsKey) as Record<string, Word>,
-            isEnabled: true,
+            isEnabled: !isBusy,
             onDecide: (hunkId, word) => void review.decideHunk(latest.current, hunkId, word)
           }
         : null,
-    [hasBars, wordsKey, review]
+    [hasBars, wordsKey, isBusy, review]
   );
   return <SourceDiffView options={options} bars={bars} />;
 }

@@ -6,6 +6,7 @@ import {
   counts,
   decideChange,
   decideHunks,
+  decideRemaining,
   decisionsInWords,
   difference,
   hunkWords,
@@ -19,7 +20,9 @@ import {
   scrapsByInterest,
   sideNotes,
   sourceOf,
-  tally
+  tally,
+  type HunkWords,
+  type Word
 } from './model';
 
 function change(fields: Partial<ProposedChange> = {}): ProposedChange {
@@ -226,6 +229,26 @@ describe('deciding', () => {
     const mixed = decision({ decision: 'accept', hunks: { h1: 'reject' } });
     expect(hunkWords({ ...two, decision: mixed })).toEqual({ h1: 'reject', h2: 'accept' });
     expect(hunkWords(two)).toEqual({});
+  });
+
+  it('keeps its word when all that is left is accepted or rejected', () => {
+    const left = (changes: readonly ProposedChange[], words: HunkWords, word: Word): unknown =>
+      decideRemaining(changes, () => words, word);
+    const mixed = { h1: 'reject', h2: 'accept' } as const;
+    expect(left([two], { h1: 'reject' }, 'accept')).toEqual({
+      c1: decision({ decision: 'accept', hunks: mixed })
+    });
+    expect(left([two], { h2: 'accept' }, 'reject')).toEqual({
+      c1: decision({ decision: 'accept', hunks: mixed })
+    });
+    expect(left([two], { h1: 'accept' }, 'accept')).toEqual({ c1: accepted });
+    expect(left([two], {}, 'accept')).toEqual({});
+    expect(left([{ ...two, decision: rejected }], { h1: 'accept' }, 'accept')).toEqual({});
+  });
+
+  it('is decided with the others where the server holds an undecided decision', () => {
+    const kept = { ...change(), decision: decision({ decision: 'undecided' }) };
+    expect(decideRemaining([kept], hunkWords, 'accept')).toEqual({ c1: accepted });
   });
 });
 

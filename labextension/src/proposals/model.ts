@@ -221,6 +221,27 @@ export function decideHunks(change: ProposedChange, words: HunkWords): ChangeDec
   return { ...plainDecision('accept'), hunks: { ...words } };
 }
 
+/**
+ * The decisions of a word about all that is left: where single hunks of an undecided change were spoken about, they
+ * keep their word and the others follow. Changes about which nothing was said follow the verdict of a review.
+ */
+export function decideRemaining(
+  changes: readonly ProposedChange[],
+  wordsOf: (change: ProposedChange) => HunkWords,
+  word: Word
+): Readonly<Record<string, ChangeDecision>> {
+  const decisions: Record<string, ChangeDecision> = {};
+  for (const change of changes.filter(c => !isDecided(c))) {
+    const said = wordsOf(change);
+    if (change.decision !== null || Object.keys(said).length > 0) {
+      const all = change.hunks.map(({ hunk_id }) => [hunk_id, said[hunk_id] ?? word] as const);
+      decisions[change.change_id] =
+        decideHunks(change, Object.fromEntries(all)) ?? plainDecision(word);
+    }
+  }
+  return decisions;
+}
+
 /** Accept a change that conflicts, and say whose text wins. */
 export function resolve(change: ProposedChange, resolution: Resolution): ChangeDecision {
   return { ...plainDecision('accept'), hunks: change.decision?.hunks ?? null, resolution };

@@ -13,7 +13,14 @@ import type {
 } from '../api/client';
 import { describe, HermesError } from '../api/errors';
 import { count } from '../components/words';
-import { decideHunks, hunkWords, isDecided, type HunkWords, type Word } from './model';
+import {
+  decideHunks,
+  decideRemaining,
+  hunkWords,
+  isDecided,
+  type HunkWords,
+  type Word
+} from './model';
 import type { OpenNotebooks } from './open_notebook';
 import { outputsByCell, type OutputsByCell } from './outputs_model';
 
@@ -105,12 +112,14 @@ export class ProposalReview implements IDisposable {
 
   /** Say accept or reject about a change, or take it back. */
   decide(change: ProposedChange, decision: ChangeDecision): Promise<boolean> {
-    this._forgetDraft(change.change_id);
-    return this._review({ decisions: { [change.change_id]: decision } });
+    return this._review({ decisions: { [change.change_id]: decision } }, [change.change_id]);
   }
 
   /** Say accept or reject about one hunk; the change is decided when each of its hunks is. */
   decideHunk(change: ProposedChange, hunkId: string, word: Word): Promise<boolean> {
+    if (this._state.isBusy) {
+      return Promise.resolve(false);
+    }
     const words = { ...this.hunkWordsOf(change), [hunkId]: word };
     const decision = decideHunks(change, words);
     if (decision) {
@@ -137,16 +146,16 @@ export class ProposalReview implements IDisposable {
     return this._review({ decisions: { [change.change_id]: { ...decision, comment: text } } });
   }
 
-  /** Accept every change that is not decided. */
+  /** Accept all that is not decided; a hunk that was rejected stays rejected. */
   acceptRemaining(): Promise<boolean> {
-    this._set({ drafts: new Map() });
-    return this._review({ verdict: 'accept' });
+    const changes = this._state.proposal?.changes ?? [];
+    const decisions = decideRemaining(changes, change => this.hunkWordsOf(change), 'accept');
+    return this._review({ verdict: 'accept', decisions }, [...this._state.drafts.keys()]);
   }
 
-  /** Reject the proposal as a whole. */
+  /** Reject the proposal as a whole, whatever was said about its parts. */
   rejectAll(): Promise<boolean> {
-    this._set({ drafts: new Map() });
-    return this._review({ verdict: 'reject' });
+    return this._review({ verdict: 'reject' }, [...this._state.drafts.keys()]);
   }
 
   runEvidence(): Promise<boolean> {
@@ -207,9 +216,12 @@ export class ProposalReview implements IDisposable {
     }
   }
 
-  private _review(review: ReviewRequest): Promise<boolean> {
+  /** Send a review; what it settles is no draft any more once the server has taken it. */
+  private _review(review: ReviewRequest, settled: readonly string[] = []): Promise<boolean> {
     return this._act(async () => {
-      this._show(await this._client.reviewProposal(this.proposalId, review));
+      const proposal = await this._client.reviewProposal(this.proposalId, review);
+      this._forgetDrafts(settled);
+      this._show(proposal);
     });
   }
 
@@ -286,10 +298,12 @@ export class ProposalReview implements IDisposable {
     this._set({ proposal, loadError: null });
   }
 
-  private _forgetDraft(changeId: string): void {
-    const drafts = new Map(this._state.drafts);
-    drafts.delete(changeId);
-    this._set({ drafts, conflicts: this._state.conflicts.filter(c => c.change_id !== changeId) });
+  private _forgetDrafts(changeIds: readonly string[]): void {
+    const { drafts, conflicts } = this._state;
+    this._set({
+      drafts: new Map([...drafts].filter(([changeId]) => !changeIds.includes(changeId))),
+      conflicts: conflicts.filter(c => !changeIds.includes(c.change_id))
+    });
   }
 
   private _set(fields: Partial<IReviewState>): void {
