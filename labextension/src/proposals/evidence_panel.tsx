@@ -6,10 +6,18 @@ import { Badge } from '../components/badge';
 import { useNow } from '../components/clock';
 import { duration } from '../components/moment';
 import { PersonButton } from '../components/person_button';
+import { visible } from '../components/visible_text';
 import { count } from '../components/words';
 import { progressInWords } from '../runs/model';
 import { ScrapValue } from './scrap_value';
-import { difference, evidenceMark, evidenceWord, scrapsByInterest, takesReviews } from './model';
+import {
+  difference,
+  evidenceMark,
+  evidenceWord,
+  scrapsByInterest,
+  takesReviews,
+  timeLimitInWords
+} from './model';
 import { Outputs } from './rendered';
 import type { IReviewContext } from './review_context';
 
@@ -70,7 +78,7 @@ function Present(props: {
 }): JSX.Element {
   const { context, evidence } = props;
   if (evidence.state === 'pending' && evidence.awaiting_approval) {
-    return <AskForGo context={context} evidence={evidence} />;
+    return <AskForGo key={evidence.evidence_id} context={context} evidence={evidence} />;
   }
   if (evidence.state === 'pending' || evidence.state === 'running') {
     return <Going evidence={evidence} />;
@@ -112,6 +120,8 @@ function AskForGo(props: {
         <strong>{evidence.author.name}</strong> asks to run this proposal. That executes code an
         agent wrote on this server, with your rights. Read the changes below first.
       </p>
+      <Parameters parameters={evidence.parameters} />
+      <p className="jp-Hermes-meta">{timeLimitInWords(evidence.timeout_seconds)}</p>
       <div className="jp-Hermes-row">
         <PersonButton
           label="Allow this run"
@@ -200,8 +210,8 @@ function Parameters(props: { readonly parameters: Evidence['parameters'] }): JSX
   if (entries.length === 0) {
     return null;
   }
-  const words = entries.map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-  return <p className="jp-Hermes-meta">With {words.join(', ')}</p>;
+  const words = entries.map(([name, value]) => visible(`${name} = ${JSON.stringify(value)}`));
+  return <p className="jp-Hermes-meta jp-Hermes-parameters">With {words.join(', ')}</p>;
 }
 
 function FailedCell(props: {

@@ -21,6 +21,7 @@ import {
   sideNotes,
   sourceOf,
   tally,
+  timeLimitInWords,
   type HunkWords,
   type Word
 } from './model';
@@ -249,6 +250,13 @@ describe('deciding', () => {
   it('is decided with the others where the server holds an undecided decision', () => {
     const kept = { ...change(), decision: decision({ decision: 'undecided' }) };
     expect(decideRemaining([kept], hunkWords, 'accept')).toEqual({ c1: accepted });
+  });
+});
+
+describe('the time limit of an evidence', () => {
+  it('is said, and so is that there is none', () => {
+    expect(timeLimitInWords(600)).toBe('Each of the two runs is stopped after 10 min.');
+    expect(timeLimitInWords(null)).toBe('Without a time limit.');
   });
 });
 

@@ -12,6 +12,7 @@ import type {
   ScrapChange
 } from '../api/client';
 import type { Tone } from '../components/badge';
+import { duration } from '../components/moment';
 import { count } from '../components/words';
 
 export type Word = 'accept' | 'reject';
@@ -278,6 +279,13 @@ export function evidenceWord(evidence: Evidence | undefined): ProposalSummary['e
     return 'awaiting_approval';
   }
   return evidence.state === 'completed' ? (evidence.verdict ?? 'failed') : evidence.state;
+}
+
+/** How long each of the two runs of an evidence may take; `seconds` is null where there is no limit. */
+export function timeLimitInWords(seconds: number | null): string {
+  return seconds === null
+    ? 'Without a time limit.'
+    : `Each of the two runs is stopped after ${duration(seconds)}.`;
 }
 
 const STATE_MARKS: Readonly<Record<Proposal['state'], IMark>> = {

@@ -34,6 +34,14 @@ describe('a tool call', () => {
     ]);
   });
 
+  it('spells what would reorder or hide a part of an argument', () => {
+    const asked = call({ arguments: { command: 'ls \u202e# fr- mr', env: { A: 'x\u200by' } } });
+    expect(argumentsOf(asked).map(({ value }) => value)).toEqual([
+      'ls \\u202e# fr- mr',
+      '{\n  "A": "x\\u200by"\n}'
+    ]);
+  });
+
   it('says that the cell is what the kernel reports', () => {
     expect(origin(call())).toBe('fleet.ipynb; the kernel says that cell abc asks');
     expect(origin(call({ path: null, reported_cell_id: null }))).toBe(

@@ -2,9 +2,13 @@
  * What a tool call that waits says to a person. Pure.
  */
 import type { ToolCall } from '../api/client';
+import { visible } from '../components/visible_text';
 import { fileName } from '../components/words';
 
-/** One argument, exactly as it was sent: text as it is, everything else as JSON. */
+/**
+ * One argument as it was sent: text as it is, everything else as JSON. Characters that are not seen, yet reorder or
+ * hide what is, are spelled out.
+ */
 export interface IArgument {
   readonly name: string;
   readonly value: string;
@@ -14,8 +18,8 @@ export interface IArgument {
 
 export function argumentsOf(call: ToolCall): readonly IArgument[] {
   return Object.entries(call.arguments).map(([name, value]) => ({
-    name,
-    value: typeof value === 'string' ? value : JSON.stringify(value, null, 2),
+    name: visible(name),
+    value: visible(typeof value === 'string' ? value : JSON.stringify(value, null, 2)),
     isText: typeof value === 'string' || (typeof value === 'object' && value !== null)
   }));
 }
@@ -26,7 +30,7 @@ export function origin(call: ToolCall): string {
   const cell = call.reported_cell_id
     ? `; the kernel says that cell ${call.reported_cell_id} asks`
     : '';
-  return `${notebook}${cell}`;
+  return visible(`${notebook}${cell}`);
 }
 
 /** Whether the time to answer is over. */
