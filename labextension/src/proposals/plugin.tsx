@@ -44,7 +44,7 @@ export const proposals: JupyterFrontEndPlugin<void> = {
     settings: ISettingRegistry,
     restorer: ILayoutRestorer | null
   ) => {
-    const notebooks = new OpenNotebooks(documents);
+    const notebooks = new OpenNotebooks(documents, app.shell);
     const tracker = new WidgetTracker<ReviewPage>({ namespace: 'hermes-proposals' });
     const layout = new LayoutSetting(settings.load(SETTINGS_ID));
 
@@ -117,8 +117,8 @@ export const openNotebooks: JupyterFrontEndPlugin<void> = {
   description: 'Lets an open notebook without edits follow the file when a proposal is merged.',
   autoStart: true,
   requires: [IHermes, IDocumentManager],
-  activate: (_: JupyterFrontEnd, { client, changes }: IHermes, documents: IDocumentManager) => {
-    const notebooks = new OpenNotebooks(documents);
+  activate: (app: JupyterFrontEnd, { client, changes }: IHermes, documents: IDocumentManager) => {
+    const notebooks = new OpenNotebooks(documents, app.shell);
     changes.changed.connect((_, change) => {
       if (change?.noun === 'proposals') {
         void follow(change.id);

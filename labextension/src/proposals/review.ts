@@ -34,7 +34,7 @@ export interface IEvidenceOutputs {
 /** What the review page shows. */
 export interface IReviewState {
   readonly proposal: Proposal | null;
-  /** Why the proposal cannot be shown. */
+  /** Why the proposal cannot be shown, or why what is shown of it may be out of date. */
   readonly loadError: string | null;
   /** MIME type of the code cells. */
   readonly language: string;
@@ -265,11 +265,17 @@ export class ProposalReview implements IDisposable {
     }
   }
 
+  /** The outputs belong to the evidence that is shown, the newest; an older one may have run something else. */
   private async _fetchOutputs(proposal: Proposal): Promise<void> {
-    const evidence = proposal.evidence.find(({ state }) => state === 'completed');
-    if (!evidence || evidence.evidence_id === this._state.outputs?.evidenceId) {
+    const [evidence] = proposal.evidence;
+    if (evidence?.state !== 'completed') {
+      this._set({ outputs: null });
       return;
     }
+    if (evidence.evidence_id === this._state.outputs?.evidenceId) {
+      return;
+    }
+    this._set({ outputs: null });
     const [before, after] = await Promise.all(
       [evidence.base, evidence.proposal].map(run => this._outputsOf(run?.run_id))
     );

@@ -67,16 +67,7 @@ function Page(props: IReviewPageOptions): JSX.Element {
       </div>
     ) : (
       <div className="jp-Hermes-body">
-        <div className="jp-Hermes-problem" role="alert">
-          <span>{loadError}</span>
-          <button
-            type="button"
-            className="jp-Hermes-button jp-mod-plain"
-            onClick={() => void review.refresh()}
-          >
-            Try again
-          </button>
-        </div>
+        <LoadProblem review={review} problem={loadError} />
       </div>
     );
   }
@@ -85,6 +76,7 @@ function Page(props: IReviewPageOptions): JSX.Element {
     <div className="jp-Hermes-review" aria-busy={state.isBusy}>
       <div className="jp-Hermes-scroll" role="region" aria-label="Proposal" tabIndex={0}>
         <div className="jp-Hermes-body">
+          {loadError !== null && <LoadProblem review={review} problem={loadError} />}
           <ProposalHeader
             context={context}
             onOpenNotebook={() => props.onOpenNotebook(proposal.path)}
@@ -102,6 +94,24 @@ function Page(props: IReviewPageOptions): JSX.Element {
         </div>
       </div>
       <MergeBar context={context} />
+    </div>
+  );
+}
+
+function LoadProblem(props: {
+  readonly review: ProposalReview;
+  readonly problem: string;
+}): JSX.Element {
+  return (
+    <div className="jp-Hermes-problem" role="alert">
+      <span>{props.problem}</span>
+      <button
+        type="button"
+        className="jp-Hermes-button jp-mod-plain"
+        onClick={() => void props.review.refresh()}
+      >
+        Try again
+      </button>
     </div>
   );
 }
