@@ -89,7 +89,7 @@ class Composition:
         policy = EvidencePolicy(
             settings.agent_execution, settings.data_folder / "evidence", settings.evidence_copy_limit_bytes
         )
-        self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls)
+        self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder)
         self.services = Services(
             store=store,
             notebooks=Notebooks(store, documents),

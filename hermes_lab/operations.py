@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from hermes_lab.model.actors import SCOPES, Actor
+from hermes_lab.model.actors import SCOPES, Actor, require_scope
 from hermes_lab.model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
 from hermes_lab.model.diffs import CreateDiff, Diff
-from hermes_lab.model.errors import HermesError, InvalidRequest, NotAllowed
+from hermes_lab.model.errors import HermesError, InvalidRequest
 from hermes_lab.model.evidence import CreateEvidence, DecideEvidence, Evidence, GetEvidence
 from hermes_lab.model.notebooks import GetNotebook, NotebookContent
 from hermes_lab.model.payload import JsonObject, Page, Payload
@@ -335,7 +335,7 @@ async def perform(services: Services, actor: Actor, operation: Operation, fields
         InvalidRequest: the fields are not those of the request.
         HermesError: whatever the operation answers.
     """
-    authorise(actor, operation)
+    require_scope(actor, operation.scope)
     request = validated(operation.request, fields)
     key: str | None = getattr(request, "idempotency_key", None)
     if key is None:
@@ -353,18 +353,6 @@ async def perform(services: Services, actor: Actor, operation: Operation, fields
         raise
     ledger.keep(caller, operation.name, key, response)
     return response
-
-
-def authorise(actor: Actor, operation: Operation) -> None:
-    """Raise NotAllowed where the actor lacks the operation's scope."""
-    if operation.scope in actor.scopes:
-        return
-    only_people = SCOPES[operation.scope].holders == {"human"}
-    raise NotAllowed(
-        "Only a person may do this." if only_people else f"This needs the scope {operation.scope}.",
-        code="missing_scope",
-        scope=operation.scope,
-    )
 
 
 def validated(request: type[Request], fields: JsonObject) -> Request:

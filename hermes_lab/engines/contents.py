@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ class Documents:
         Raises:
             InvalidRequest: it leaves the root (symbolic links followed), or names no notebook file.
         """
-        spelled = path.strip("/")
+        spelled = posixpath.normpath(path.strip("/"))
         self._root.resolve(spelled, field)
         if not spelled.endswith(".ipynb"):
             raise InvalidRequest(f"{path!r} is not a notebook (.ipynb).", code="not_a_notebook", field=field)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from hermes_lab.model.errors import InvalidRequest
 
+_LONGEST_NAME = 255
+"""Bytes; the limit of Linux and macOS."""
+
 
 class Root:
     """A folder that nothing may lead out of: not ``..``, not a symlink, not a sibling with the same prefix.
@@ -30,6 +33,8 @@ class Root:
         """
         if "\0" in os.fspath(path):
             raise InvalidRequest("A path cannot hold a NUL character.", code="invalid_path", field=field)
+        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(path).parts):
+            raise InvalidRequest("A name in the path is too long for a file.", code="invalid_path", field=field)
         real = Path(os.path.realpath((within or self.folder) / path))
         if not real.is_relative_to(self.folder):
             raise InvalidRequest(

@@ -15,12 +15,13 @@ LEFT_OUT = frozenset({".git", ".ipynb_checkpoints", "__pycache__", "node_modules
 
 def copy_folder(source: Path, target: Path, limit_bytes: int) -> None:
     """Copy the files below ``source`` to ``target``, with the contents that links point to and never as links: a link
-    would lead a write back into the original. A linked folder that contains ``source`` is not followed.
+    would lead a write back into the original. A linked folder that contains ``source`` is not followed, a link that
+    leads nowhere is left out; a folder that does not exist is an empty one.
 
     Raises:
         TooLarge: the files add up to more than ``limit_bytes``; nothing is copied.
     """
-    paths = list(_files(source, frozenset({source.resolve()})))
+    paths = list(_files(source, frozenset({source.resolve()}))) if source.is_dir() else []
     total = sum(path.stat().st_size for path in paths)
     if total > limit_bytes:
         raise TooLarge(
@@ -39,6 +40,8 @@ def copy_folder(source: Path, target: Path, limit_bytes: int) -> None:
 def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
+            if _leads_nowhere(entry):
+                continue
             path = Path(entry.path)
             if entry.is_dir():
                 real = path.resolve()
@@ -46,3 +49,11 @@ def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
                     yield from _files(path, above | {real})
             elif entry.is_file():
                 yield path
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    try:
+        entry.stat()
+    except OSError:  # a link to itself, or to what is gone
+        return True
+    return False

@@ -13,6 +13,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
+from hermes_lab.handlers.json_body import parsed
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.errors import ErrorBody, HermesError, InvalidRequest, NotAllowed, NotFound
 from hermes_lab.model.payload import JsonObject
@@ -109,8 +110,8 @@ class HermesHandler(APIHandler):
         if not self.request.body:
             return {}
         try:
-            body = json.loads(self.request.body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+            body = parsed(self.request.body)
+        except ValueError as error:
             raise InvalidRequest(f"The body is not JSON: {error}", code="invalid_json", field="body") from error
         if not isinstance(body, dict):
             raise InvalidRequest("The body is not a JSON object.", code="invalid_json", field="body")
@@ -175,7 +176,3 @@ def _foreign(status: int, error: BaseException | None) -> ErrorBody:
     if isinstance(error, HTTPError) and "XSRF" in message.upper():
         code = XSRF
     return ErrorBody(message=message, reason=HTTPStatus(known).phrase, code=code)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")

@@ -6,7 +6,6 @@ who is not is answered as everywhere too, with an ErrorBody. Everything after th
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -30,6 +29,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from hermes_lab.handlers.authentication import HermesHandler, Shared
+from hermes_lab.handlers.json_body import parsed
 from hermes_lab.handlers.mcp_dispatch import HANDSHAKE_VERSIONS, SERVED_VERSIONS, Dispatcher, RpcError
 from hermes_lab.handlers.mcp_tools import TOOLS, Caller
 from hermes_lab.model.errors import NotAllowed, TooLarge
@@ -98,7 +98,7 @@ class McpHandler(HermesHandler):
 
     def _message(self) -> JSONRPCRequest | JSONRPCNotification:
         try:
-            body = json.loads(self.request.body, parse_constant=_refuse_constant)
+            body = parsed(self.request.body)
         except (ValueError, RecursionError) as error:
             raise RpcError(PARSE_ERROR, f"The body is not JSON: {error}") from error
         if isinstance(body, list):
@@ -156,7 +156,3 @@ class McpHandler(HermesHandler):
         if self.request.headers.get(_VERSION) not in MODERN_PROTOCOL_VERSIONS:
             return 200
         return {INVALID_PARAMS: 400, METHOD_NOT_FOUND: 404, INTERNAL_ERROR: 200}.get(code, 200)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from hermes_lab.model.errors import NotAllowed
 from hermes_lab.model.payload import Payload
 
 ActorKind = Literal["human", "agent", "kernel", "schedule"]
@@ -109,3 +110,15 @@ class Actor(Payload):
     def author(self) -> Author:
         """The part of the actor that is stored and shown."""
         return Author(kind=self.kind, name=self.name)
+
+
+def require_scope(actor: Actor, scope: str) -> None:
+    """Raise NotAllowed where the actor lacks the scope."""
+    if scope in actor.scopes:
+        return
+    only_people = SCOPES[scope].holders == {"human"}
+    raise NotAllowed(
+        "Only a person may do this." if only_people else f"This needs the scope {scope}.",
+        code="missing_scope",
+        scope=scope,
+    )

@@ -32,7 +32,9 @@ class Payload(BaseModel):
     Answers always carry every field, and their schema says so: a client need not ask whether one is there.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_serialization_defaults_required=True
+    )
 
 
 Item = TypeVar("Item")

@@ -49,7 +49,7 @@ class Execution:
         self._kernel_name = kernel_name_of(request.notebook, request.kernel_name)
         self._spec = self._specialize()
         self._account = Account(request, self._notebook, on_event)
-        self._output = OutputNotebook(self._notebook, Path(request.output_path))
+        self._output = OutputNotebook(self._notebook, Path(request.output_path), request.replaces)
 
     def stop(self, reason: StopReason) -> None:
         """Have the run end; the first reason stands."""

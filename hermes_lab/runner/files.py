@@ -6,9 +6,23 @@ import contextlib
 import os
 from pathlib import Path
 
+Identity = tuple[int, int, int]
+"""A file as it was at one moment: inode, time of the last change in ns, size in bytes."""
 
-def write_whole(path: Path, content: bytes) -> None:
+
+def identity(path: Path) -> Identity | None:
+    """Which file is there now; None: there is none. Another write, or another file in its place, has another one."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def write_whole(path: Path, content: bytes, *, new: bool = False) -> None:
     """Replace a file so that a reader, or a crash, finds the old content or the new one, never a part.
+
+    With ``new`` the file must not exist.
 
     Raises:
         OSError: nothing was replaced, and nothing is left behind.
@@ -21,9 +35,13 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode)
-        temporary.replace(target)
+        if new:
+            os.link(temporary, target)
+            temporary.unlink()
+        else:
+            if target.exists():
+                temporary.chmod(target.stat().st_mode)
+            temporary.replace(target)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import time
@@ -13,7 +14,7 @@ from nbformat import NotebookNode, from_dict
 from nbformat.v4 import writes_json
 
 from hermes_lab.engines.strict_json import strict
-from hermes_lab.runner.files import write_whole
+from hermes_lab.runner.files import Identity, identity, write_whole
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_SAVES = 0.5
@@ -36,9 +37,11 @@ def _as_nbformat(notebook: NotebookNode) -> bytes:
 class OutputNotebook:
     """Keeps the file of one run up to date with the notebook in memory."""
 
-    def __init__(self, notebook: NotebookNode, path: Path) -> None:
+    def __init__(self, notebook: NotebookNode, path: Path, replaces: str) -> None:
         self._notebook = notebook
         self._path = path
+        self._replaces = replaces
+        self._written: Identity | None = None
         self._changed = asyncio.Event()
         self._closing = asyncio.Event()
         self._saving: asyncio.Task[None] | None = None
@@ -85,5 +88,19 @@ class OutputNotebook:
 
     async def _save(self) -> str:
         content = serialize(self._notebook)
-        await asyncio.to_thread(write_whole, self._path, content)
+        await asyncio.to_thread(self._write, content)
         return hashlib.sha256(content).hexdigest()
+
+    def _write(self, content: bytes) -> None:
+        """Write the file unless it is somebody else's: a person may have saved theirs at its place meanwhile."""
+        present = identity(self._path)
+        ours = present == self._written if self._written else self._may_replace()
+        if present is not None and not ours:
+            raise FileExistsError(errno.EEXIST, "somebody else wrote it, and it is left as it is", str(self._path))
+        write_whole(self._path, content, new=present is None)
+        self._written = identity(self._path)
+
+    def _may_replace(self) -> bool:
+        if self._replaces in ("anything", "nothing"):
+            return self._replaces == "anything"
+        return hashlib.sha256(self._path.read_bytes()).hexdigest() == self._replaces

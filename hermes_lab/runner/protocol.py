@@ -32,6 +32,10 @@ class ExecuteNotebook(Payload):
     notebook: Notebook
     input_path: str | None = None
     output_path: str = Field(description="Absolute path on this machine; a missing folder is made")
+    replaces: str = Field(
+        default="anything",
+        description='What may be there already: "anything", "nothing", or the sha256 of the one file that is replaced',
+    )
     working_folder: str = Field(description="Absolute path on this machine")
     parameters: JsonObject = Field(default_factory=dict)
     kernel_name: str | None = Field(default=None, description="Null: the notebook's own")

@@ -79,11 +79,12 @@ class Agents:
 
     def actor_for(self, token: str) -> Actor | None:
         """Who presents this token; None where it is unknown, expired or revoked."""
-        agent = self._store.agents.find(token_hash=_sha256(token))
-        if agent is None or not _works(agent):
-            return None
-        if agent.last_used_at is None or now() - agent.last_used_at > _USE_IS_NOTED_EVERY:
-            self._store.agents.replace(agent.model_copy(update={"last_used_at": now()}))
+        with self._store.transaction():  # so that noting the use cannot undo a revocation by the command line
+            agent = self._store.agents.find(token_hash=_sha256(token))
+            if agent is None or not _works(agent):
+                return None
+            if agent.last_used_at is None or now() - agent.last_used_at > _USE_IS_NOTED_EVERY:
+                self._store.agents.replace(agent.model_copy(update={"last_used_at": now()}))
         return Actor(kind="agent", name=agent.name, scopes=expand(frozenset(agent.scopes)))
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.notebook_format import serialise, validate
-from hermes_lab.model.actors import Actor
+from hermes_lab.model.actors import Actor, require_scope
 from hermes_lab.model.diffs import CreateDiff, Diff, NotebookSource
 from hermes_lab.model.payload import Notebook, sha256
 from hermes_lab.model.runs import GetRunNotebook
@@ -28,6 +28,7 @@ class Comparisons:
 
         Raises:
             NotFound, InvalidRequest: a side is not there, or is no notebook.
+            NotAllowed: a side is a run or a proposal, and the actor may not read those.
         """
         base = await self._side(actor, request.base, "base")
         remote = await self._side(actor, request.remote, "remote")
@@ -37,8 +38,10 @@ class Comparisons:
         if source.path is not None:
             return (await self._documents.read(source.path, f"{field}.path")).notebook
         if source.run_id is not None:
+            require_scope(actor, "runs:read")
             return (await self._runs.notebook(actor, GetRunNotebook(run_id=source.run_id))).notebook
         if source.proposal_id is not None:
+            require_scope(actor, "proposals:read")
             return self._views.snapshot(self._views.stored(source.proposal_id).proposal_hash)
         return validate(source.notebook, f"{field}.notebook")
 

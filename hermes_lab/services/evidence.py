@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from hermes_lab.engines.papermill import check_parameters
 from hermes_lab.engines.paths import Root
 from hermes_lab.engines.scratch import copy_folder
 from hermes_lab.model.actors import Actor
-from hermes_lab.model.errors import HermesError, IllegalTransition, NotAllowed, NotFound
+from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, NotAllowed, NotFound
 from hermes_lab.model.evidence import (
     CreateEvidence,
     DecideEvidence,
@@ -33,6 +34,8 @@ from hermes_lab.services.tasks import Tasks
 from hermes_lab.services.views import ProposalViews
 from hermes_lab.store import Store
 
+_log = logging.getLogger(__name__)
+
 AgentExecution = Literal["ask", "allow", "deny"]
 Side = Literal["base", "proposal"]
 
@@ -44,6 +47,16 @@ class EvidencePolicy:
     agent_execution: AgentExecution
     scratch_folder: Path
     copy_limit_bytes: int
+
+
+@dataclass(frozen=True)
+class _Execution:
+    """One of the two executions, ready to begin."""
+
+    side: Side
+    notebook: Notebook
+    run: Run
+    workplace: Workplace
 
 
 class EvidenceService:
@@ -76,6 +89,7 @@ class EvidenceService:
             NotFound: there is no such proposal.
             IllegalTransition: the proposal has ended.
             NotAllowed: agents may not execute what they wrote.
+            Conflict: other evidence of the proposal waits for a person.
             InvalidRequest: an unknown kernel, or a parameter that no kernel can be given.
         """
         proposal = self._views.stored(request.proposal_id)
@@ -85,6 +99,9 @@ class EvidenceService:
             )
         if actor.kind != "human" and self._policy.agent_execution == "deny":
             raise NotAllowed("Agents may not execute what they propose here.", code="agent_execution_denied")
+        awaits = actor.kind != "human" and self._policy.agent_execution == "ask"
+        if awaits:
+            self._refuse_second_question(proposal)
         proposed = self._views.snapshot(proposal.proposal_hash)
         kernel_name = await self._runs.checked_kernel(proposed, None)
         language = await self._runs.language_of(kernel_name)
@@ -93,7 +110,7 @@ class EvidenceService:
             evidence_id=new_id(),
             proposal_id=proposal.proposal_id,
             author=actor.author,
-            awaiting_approval=actor.kind != "human" and self._policy.agent_execution == "ask",
+            awaiting_approval=awaits,
             base_hash=proposal.base_hash,
             proposal_hash=proposal.proposal_hash,
             parameters=request.parameters,
@@ -114,11 +131,14 @@ class EvidenceService:
 
         Raises:
             NotFound: there is no such evidence.
-            IllegalTransition: it does not wait for anybody.
+            IllegalTransition: it does not wait for anybody, or its proposal has ended.
         """
         evidence = self._stored(request.evidence_id)
         if not evidence.awaiting_approval:
             raise IllegalTransition("This evidence waits for nobody.", state=evidence.state)
+        state = self._views.stored(evidence.proposal_id).state
+        if request.decision == "allow" and state != "open":
+            raise IllegalTransition(f"The proposal is {state}; nothing of it is executed any more.", state=state)
         decided = evidence.changed(awaiting_approval=False)
         if request.decision == "deny":
             message = f"{actor.name} did not let it run."
@@ -151,49 +171,56 @@ class EvidenceService:
         self._change(evidence_id, state="running", started_at=now())
         scratch = self._policy.scratch_folder / evidence_id
         try:
-            sides: dict[Side, Notebook | None] = {
-                "base": self._views.base(proposal),
-                "proposal": self._views.snapshot(evidence.proposal_hash),
-            }
-            ended = await asyncio.gather(
-                *(
-                    self._execute_side(evidence, proposal, side, notebook, scratch)
-                    for side, notebook in sides.items()
-                    if notebook is not None
-                )
-            )
+            sides = await self._prepared(evidence, proposal, scratch)
+            ended = await asyncio.gather(*(self._execute_side(evidence_id, each) for each in sides))
         except HermesError as error:
-            self._change(evidence_id, state="failed", message=error.message, ended_at=now())
-            return
+            self._fail(evidence_id, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody must wait for this evidence for ever
+            _log.exception("The evidence %s could not be made.", evidence_id)
+            self._fail(evidence_id, f"It could not be made: {error}")
+        else:
+            (proposed, environment), base = ended[-1], ended[0][0] if len(ended) == 2 else None
+            self._change(evidence_id, **judged(base, proposed), environment=environment, ended_at=now())
         finally:
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-        (proposed, environment), base = ended[-1], ended[0][0] if len(ended) == 2 else None
-        self._change(evidence_id, **judged(base, proposed), environment=environment, ended_at=now())
 
-    async def _execute_side(
-        self, evidence: Evidence, proposal: Proposal, side: Side, notebook: Notebook, scratch: Path
-    ) -> tuple[Run, Environment | None]:
-        folder = scratch / side
+    async def _prepared(self, evidence: Evidence, proposal: Proposal, scratch: Path) -> list[_Execution]:
+        """What is to be executed, base first. All that can be refused is refused here, before anything runs."""
+        notebooks: dict[Side, Notebook | None] = {
+            "base": self._views.base(proposal),
+            "proposal": self._views.snapshot(evidence.proposal_hash),
+        }
         original = self._root.resolve(proposal.path, "path").parent
-        await asyncio.to_thread(copy_folder, original, folder, self._policy.copy_limit_bytes)
-        run = Run(
-            run_id=new_id(),
-            origin="evidence",
-            author=evidence.author,
-            input_path=proposal.path,
-            input_hash=evidence.base_hash if side == "base" and evidence.base_hash else evidence.proposal_hash,
-            output_path=None,
-            parameters=evidence.parameters,
-            kernel_name=await self._runs.checked_kernel(notebook, None),
-            timeout_seconds=evidence.timeout_seconds,
-            created_at=now(),
-            progress=progress_of(notebook),
-        )
-        self._store.runs.insert(run)
-        show = self._shower(evidence.evidence_id, side)
-        show(run)
-        workplace = Workplace(folder=folder, output=scratch / f"{side}.ipynb")
-        return await self._executions.execute(run, notebook, workplace, show)
+        prepared = []
+        for side, notebook in notebooks.items():
+            if notebook is None:
+                continue
+            run = Run(
+                run_id=new_id(),
+                origin="evidence",
+                author=evidence.author,
+                input_path=proposal.path,
+                input_hash=evidence.base_hash if side == "base" and evidence.base_hash else evidence.proposal_hash,
+                output_path=None,
+                parameters=evidence.parameters,
+                kernel_name=await self._runs.checked_kernel(notebook, None),
+                timeout_seconds=evidence.timeout_seconds,
+                created_at=now(),
+                progress=progress_of(notebook),
+            )
+            workplace = Workplace(folder=scratch / side, output=scratch / f"{side}.ipynb")
+            await asyncio.to_thread(copy_folder, original, workplace.folder, self._policy.copy_limit_bytes)
+            prepared.append(_Execution(side, notebook, run, workplace))
+        return prepared
+
+    async def _execute_side(self, evidence_id: str, execution: _Execution) -> tuple[Run, Environment | None]:
+        self._store.runs.insert(execution.run)
+        show = self._shower(evidence_id, execution.side)
+        show(execution.run)
+        return await self._executions.execute(execution.run, execution.notebook, execution.workplace, show)
+
+    def _fail(self, evidence_id: str, message: str) -> None:
+        self._change(evidence_id, state="failed", message=message, ended_at=now())
 
     def _shower(self, evidence_id: str, side: Side) -> Callable[[Run], None]:
         def show(run: Run) -> None:
@@ -210,7 +237,14 @@ class EvidenceService:
     def _publish(self, evidence: Evidence) -> None:
         self._events.publish("evidence", evidence.evidence_id, evidence.state)
         if evidence.state != "running":
-            self._events.publish("proposals", evidence.proposal_id, "open")
+            proposal = self._views.stored(evidence.proposal_id)
+            self._events.publish("proposals", proposal.proposal_id, proposal.state)
+
+    def _refuse_second_question(self, proposal: Proposal) -> None:
+        # A person is asked one question at a time: a second one in its place could be answered for the first.
+        found = self._store.evidence.all(proposal_id=proposal.proposal_id, state="pending")
+        if any(evidence.awaiting_approval for evidence in found):
+            raise Conflict("Evidence of this proposal waits for a person already.", code="evidence_waits")
 
     def _stored(self, evidence_id: str) -> Evidence:
         evidence = self._store.evidence.get(evidence_id)

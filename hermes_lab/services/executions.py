@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes_lab.model.evidence import Environment
-from hermes_lab.model.payload import Notebook
-from hermes_lab.model.runs import CellTiming, Run
+from hermes_lab.model.payload import Notebook, now
+from hermes_lab.model.runs import ENDED, CellTiming, Run
 from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
@@ -28,10 +28,12 @@ def _unseen(_run: Run) -> None:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a run works: the folder it runs in, and the file that its output notebook is written to."""
+    """Where a run works: the folder it runs in, the file that its output notebook is written to, and what may be
+    there already (see ExecuteNotebook)."""
 
     folder: Path
     output: Path
+    replaces: str = "anything"
 
 
 class Executions:
@@ -62,6 +64,7 @@ class Executions:
             notebook=notebook,
             input_path=run.input_path,
             output_path=str(workplace.output),
+            replaces=workplace.replaces,
             working_folder=str(workplace.folder),
             parameters=run.parameters,
             kernel_name=run.kernel_name,
@@ -70,9 +73,14 @@ class Executions:
         )
         try:
             ended = await self._runner.execute(request, lambda event: self._follow(event, show))
+            final = self._end(ended, workplace.output)
+        except Exception as error:
+            broken = self._stored(run.run_id)
+            if broken.state not in ENDED:  # nobody must wait for it for ever
+                show(self.save(broken.moved("failed", now(), cause="interrupted", message=f"It broke off: {error}")))
+            raise
         finally:
             self._kernels.end(run.run_id)
-        final = self._end(ended, workplace.output)
         show(final)
         return final, ended.environment
 

@@ -113,7 +113,8 @@ class _Region:
 
 
 def _edits(base: list[str], other: list[str]) -> list[_Edit]:
-    matcher = SequenceMatcher(None, base, other, autojunk=False)
+    # With autojunk, texts of many equal lines do not take quadratic time; it sets in at 200 lines.
+    matcher = SequenceMatcher(None, base, other, autojunk=True)
     return [
         _Edit(start, end, other[first:last], first)
         for tag, start, end, first, last in matcher.get_opcodes()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import serialise
 from hermes_lab.model.actors import Actor
-from hermes_lab.model.errors import Conflict, IllegalTransition, MergeConflict, NotFound
+from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, MergeConflict, NotFound
 from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, ProposedChange
 from hermes_lab.model.writes import Write
@@ -17,6 +17,8 @@ from hermes_lab.services.merging import Merged, is_wanted, merge
 from hermes_lab.services.reviews import state_of
 from hermes_lab.services.views import ProposalViews
 from hermes_lab.store import Store
+
+_ATTEMPTS = 5
 
 
 class Merges:
@@ -41,19 +43,30 @@ class Merges:
         path = self._views.stored(request.proposal_id).path
         async with self._locks[path]:
             proposal = self._mergeable(request.proposal_id)
+            with self._views.merging(proposal):
+                current, merged = await self._merged_with_now(proposal, request)
+                write = self._journal(actor, proposal, None if current is None else current.hash, merged)
+                try:
+                    done = await self.carry_out(write, merged.notebook, current)
+                except HermesError as error:
+                    self._store.writes.replace(
+                        write.model_copy(update={"state": "abandoned", "message": error.message})
+                    )
+                    raise
+            return await self._views.view(done)
+
+    async def _merged_with_now(self, proposal: Proposal, request: MergeProposal) -> tuple[Document | None, Merged]:
+        """The merge with the document as it still is when the merge is made: merging takes a while, people save."""
+        accepted = _accepted(proposal)
+        for _ in range(_ATTEMPTS):
             current = await self._current(proposal)
             current_hash = None if current is None else current.hash
             if request.expected_hash is not None and request.expected_hash != current_hash:
-                raise Conflict(
-                    "The document is not the one you expected.",
-                    code="document_moved",
-                    field="expected_hash",
-                    current_hash=current_hash,
-                )
-            accepted = _accepted(proposal)
+                raise _moved("The document is not the one you expected.", current_hash)
             merged = await self._merged(proposal, current, accepted)
-            write = self._journal(actor, proposal, current_hash, merged)
-            return await self._views.view(await self.carry_out(write, merged.notebook, current))
+            if await self._documents.hash(proposal.path) == current_hash:
+                return current, merged
+        raise _moved("The document is being written again and again; try later.", current_hash)
 
     async def carry_out(self, write: Write, merged: Notebook, current: Document | None) -> Proposal:
         """Write a journalled notebook into its document and record that it is there."""
@@ -77,7 +90,8 @@ class Merges:
             "merges": [*proposal.merges, record],
             "updated_at": moment,
         }
-        state = state_of(changes)
+        # A recovered merge is recorded whatever has become of its proposal meanwhile: it is in the document.
+        state = state_of(changes) if proposal.state == "open" else proposal.state
         done = proposal.changed(**fields) if state == proposal.state else proposal.moved(state, **fields)
         with self._store.transaction():
             self._store.writes.replace(write.model_copy(update={"state": "written"}))
@@ -137,6 +151,10 @@ class Merges:
             )
             self._store.writes.insert(write)
         return write
+
+
+def _moved(message: str, current_hash: str | None) -> Conflict:
+    return Conflict(message, code="document_moved", field="expected_hash", current_hash=current_hash)
 
 
 def _accepted(proposal: Proposal) -> dict[str, ChangeDecision]:

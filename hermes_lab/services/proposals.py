@@ -120,7 +120,7 @@ class Proposals:
             NotAllowed: it is another agent's.
             IllegalTransition: it has ended.
         """
-        proposal = self._views.stored(request.proposal_id)
+        proposal = self._views.changeable(request.proposal_id)
         if actor.kind != "human" and proposal.author != actor.author:
             raise NotAllowed("This proposal is somebody else's.", code="not_the_author", field="proposal_id")
         withdrawn = proposal.moved("withdrawn", updated_at=now())
@@ -176,6 +176,7 @@ class Proposals:
                 code="no_such_proposal",
                 field="supersedes",
             )
+        self._views.changeable(old.proposal_id)
         if old.state != "open":
             raise IllegalTransition(
                 f"The proposal is {old.state} and cannot be superseded.", state=old.state, field="supersedes"

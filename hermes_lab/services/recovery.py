@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+from pathlib import Path
+
 from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.notebook_format import parse
+from hermes_lab.model.errors import HermesError
 from hermes_lab.model.payload import now
 from hermes_lab.model.writes import Write
 from hermes_lab.services.kernels import Kernels
@@ -11,18 +16,27 @@ from hermes_lab.services.merges import Merges
 from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.store import Store
 
+_log = logging.getLogger(__name__)
+
 
 class Recovery:
     """Runs once at start, before the first request: only rows of dead servers are touched."""
 
     def __init__(
-        self, store: Store, documents: Documents, merges: Merges, kernels: Kernels, tool_calls: ToolCalls
+        self,
+        store: Store,
+        documents: Documents,
+        merges: Merges,
+        kernels: Kernels,
+        tool_calls: ToolCalls,
+        scratch_folder: Path,
     ) -> None:
         self._store = store
         self._documents = documents
         self._merges = merges
         self._kernels = kernels
         self._tool_calls = tool_calls
+        self._scratch_folder = scratch_folder
 
     async def recover(self) -> None:
         """End runs and evidence of dead servers as interrupted, finish or give up their merges."""
@@ -30,7 +44,7 @@ class Recovery:
             self._end_runs(instance_id)
             self._end_evidence(instance_id)
             for write in self._store.writes.all(instance_id=instance_id, state="journalled"):
-                await self._complete(write)
+                await self._complete_or_abandon(write)
             self._kernels.end_all_of(instance_id)
             self._tool_calls.end_all_of(instance_id)
             self._store.idempotency.release_claims_of(instance_id)
@@ -47,6 +61,15 @@ class Recovery:
             if not evidence.awaiting_approval:
                 ended = evidence.changed(state="failed", message=message, ended_at=now())
                 self._store.evidence.replace(ended)
+                shutil.rmtree(self._scratch_folder / evidence.evidence_id, ignore_errors=True)
+
+    async def _complete_or_abandon(self, write: Write) -> None:
+        try:
+            await self._complete(write)
+        except (HermesError, LookupError, OSError) as error:
+            # One document that cannot be written must not keep the server from starting.
+            _log.exception("The merge %s cannot be completed.", write.write_id)
+            self._abandon(write, f"It could not be completed: {error}")
 
     async def _complete(self, write: Write) -> None:
         """Finish a merge if nobody wrote the document since: it has the hash from before the write, already has the
@@ -54,11 +77,15 @@ class Recovery:
         text = self._store.snapshots.get(write.intended_hash)
         if text is None:
             raise LookupError(f"snapshot {write.intended_hash} is missing from the store")
-        present = await self._documents.hash(write.path)
-        if present in (write.before_hash, write.intended_hash) or await self._documents.is_torn(write.path):
+        torn = await self._documents.is_torn(write.path)
+        if torn or await self._documents.hash(write.path) in (write.before_hash, write.intended_hash):
             await self._merges.carry_out(write, parse(text), None)
             return
-        message = "The document was written by somebody else after the server stopped in the middle of a merge."
+        self._abandon(
+            write, "The document was written by somebody else after the server stopped in the middle of a merge."
+        )
+
+    def _abandon(self, write: Write, message: str) -> None:
         with self._store.transaction():
             self._store.writes.replace(write.model_copy(update={"state": "abandoned", "message": message}))
             self._store.audit.append(write.author, "abandon_merge", write.proposal_id, {"path": write.path})

@@ -42,7 +42,7 @@ class Reviews:
             InvalidRequest: a decision is about a change or a hunk that does not exist.
             IllegalTransition: the proposal has ended, or the change is applied already.
         """
-        proposal = self._views.stored(request.proposal_id)
+        proposal = self._views.changeable(request.proposal_id)
         if proposal.state not in ("open", "rejected"):
             raise IllegalTransition(
                 f"The proposal is {proposal.state} and takes no more reviews.", state=proposal.state

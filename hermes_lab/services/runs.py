@@ -82,12 +82,12 @@ class Runs:
             progress=progress_of(document.notebook),
         )
         with self._store.transaction():
-            self._refuse_taken_output(actor, run, output, request.overwrite)
+            replaces = self._replaceable(actor, run, output, request.overwrite)
             self._store.snapshots.put(document.text)
             self._store.runs.insert(run)
             self._store.audit.append(actor.author, "create_run", run_id, {"input_path": document.path})
         self._events.publish("runs", run_id, run.state)
-        self._tasks.start(self._execute(run, document, output))
+        self._tasks.start(self._execute(run, document, output, replaces))
         return run
 
     async def get(self, _actor: Actor, request: GetRun) -> Run:
@@ -156,9 +156,9 @@ class Runs:
         """The language of a kernel that checked_kernel gave."""
         return (await self._kernel_languages())[kernel_name]
 
-    async def _execute(self, run: Run, document: Document, output: Path) -> None:
+    async def _execute(self, run: Run, document: Document, output: Path, replaces: str) -> None:
         folder = self._root.resolve(document.path, "input_path").parent
-        await self._executions.execute(run, document.notebook, Workplace(folder, output))
+        await self._executions.execute(run, document.notebook, Workplace(folder, output, replaces))
 
     def _known(self, run_id: str) -> Run:
         run = self._store.runs.get(run_id)
@@ -171,21 +171,26 @@ class Runs:
         path = self._documents.check_path(request.output_path or f"runs/{stem}/{run_id}.ipynb", "output_path")
         return path, self._root.resolve(path, "output_path")
 
-    def _refuse_taken_output(self, actor: Actor, run: Run, output: Path, overwrite: bool) -> None:
+    def _replaceable(self, actor: Actor, run: Run, output: Path, overwrite: bool) -> str:
+        """The sha256 of the file that the run may replace, or "nothing"."""
         path = run.output_path
-        if path == run.input_path:
+        if output == self._root.resolve(run.input_path, "input_path"):
             raise Conflict("A run does not write over its input.", code="output_is_input", field="output_path")
         if self._store.runs.all(output_path=path, state={"pending", "running"}):
             raise Conflict(f"Another run is writing {path}.", code="output_in_use", field="output_path")
-        if output.exists() and not (overwrite and self._may_replace(actor, run, output)):
+        if not output.exists():
+            return "nothing"
+        present = sha256(output.read_bytes()).hexdigest()
+        if not (overwrite and self._may_replace(actor, run, present)):
             raise Conflict(f"{path} exists.", code="output_exists", field="output_path")
+        return present
 
-    def _may_replace(self, actor: Actor, run: Run, output: Path) -> bool:
+    def _may_replace(self, actor: Actor, run: Run, present: str) -> bool:
         # An agent never touches a person's document: it may replace only what a run wrote and nobody edited since.
         if actor.kind == "human":
             return True
         earlier = self._store.runs.find(output_path=run.output_path)
-        return earlier is not None and sha256(output.read_bytes()).hexdigest() == earlier.output_hash
+        return earlier is not None and present == earlier.output_hash
 
     def _written_so_far(self, run: Run) -> str | None:
         if run.output_path is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import parse
-from hermes_lab.model.errors import HermesError, InvalidRequest, NotFound
+from hermes_lab.model.errors import Conflict, HermesError, InvalidRequest, NotFound
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.payload import Notebook
 from hermes_lab.model.proposals import ChangeDecision, EvidenceWord, Proposal, ProposalSummary, ProposedChange
@@ -22,6 +24,7 @@ class ProposalViews:
     def __init__(self, store: Store, documents: Documents) -> None:
         self._store = store
         self._documents = documents
+        self._merging: set[str] = set()
         # Whether a proposal conflicts depends on these three alone, and a merge takes a while to try.
         self._conflicted: dict[tuple[str, int, str], bool] = {}
 
@@ -35,6 +38,27 @@ class ProposalViews:
         if proposal is None:
             raise NotFound("There is no such proposal.", code="no_such_proposal", field="proposal_id")
         return proposal
+
+    def changeable(self, proposal_id: str) -> Proposal:
+        """The stored proposal, to be changed before anything is awaited.
+
+        Raises:
+            NotFound: there is no such proposal.
+            Conflict: it is being merged at this moment.
+        """
+        proposal = self.stored(proposal_id)
+        if proposal_id in self._merging:
+            raise Conflict("The proposal is being merged at this moment.", code="merge_going_on")
+        return proposal
+
+    @contextmanager
+    def merging(self, proposal: Proposal) -> Iterator[None]:
+        """Nothing else changes the proposal inside the block."""
+        self._merging.add(proposal.proposal_id)
+        try:
+            yield
+        finally:
+            self._merging.discard(proposal.proposal_id)
 
     def snapshot(self, digest: str) -> Notebook:
         """The notebook with this hash, which the store keeps for every proposal."""

@@ -30,9 +30,9 @@ class Shelf(Generic[P]):
             connection.execute(self._table.insert().values(instance_id=self._instance_id, **self._row(item)))
 
     def replace(self, item: P) -> None:
-        """Put it in the place of the one with the same key."""
+        """Put it in the place of the one with the same key; it is this server instance's from now on."""
         with self._database.transaction() as connection:
-            row = self._row(item)
+            row = self._row(item) | {"instance_id": self._instance_id}
             connection.execute(self._table.update().where(self._key == row[self._key.name]).values(**row))
 
     def get(self, key: str) -> P | None:

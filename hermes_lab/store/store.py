@@ -47,6 +47,5 @@ class Store:
         return self._database.transaction()
 
     def close(self) -> None:
-        """Leave the database."""
-        self.instances.forget(self.instance_id)
+        """Leave the database. The instance stays in it: the next start ends what this one left unfinished."""
         self._database.close()
