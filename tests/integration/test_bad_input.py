@@ -136,6 +136,7 @@ RUNS: list[tuple[Fields, int, str, str]] = [
     ({"timeout_seconds": 0}, 400, "invalid_request", "timeout_seconds"),
     ({"timeout_seconds": "soon"}, 400, "invalid_request", "timeout_seconds"),
     ({"no_such_field": 1}, 400, "invalid_request", "no_such_field"),
+    ({"output_path": "x" * 300 + ".ipynb"}, 400, "invalid_path", "output_path"),
     ({"output_path": "../../../outside.ipynb"}, 400, "path_outside_root", "output_path"),
     ({"input_path": "nul\0.ipynb"}, 400, "invalid_path", "input_path"),
     ({"output_path": "output.txt"}, 400, "not_a_notebook", "output_path"),
@@ -268,6 +269,9 @@ def test_a_review_that_cannot_be_is_refused(
         (b'{"parameters": {"n": Infinity}}', "body"),
         (b"\xff\xfe", "body"),
         (b"[" * 100_000, "body"),
+        (b'{"parameters": {"n": ' + b"[" * 300 + b"]" * 300 + b"}}", "body"),
+        (b'{"timeout_seconds": 1e999}', "body"),
+        (b'{"parameters": {"\\ud800": 1}}', "body"),
     ],
 )
 def test_a_body_that_is_no_json_object_is_refused(

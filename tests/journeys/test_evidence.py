@@ -104,6 +104,22 @@ class TestWhereThePolicyAsks:
         assert (workspace.folder / "executed").exists()
         assert error(person.post(decision, decision="allow")) == (409, "illegal_transition")
 
+    def test_a_person_is_asked_one_question_at_a_time(self, agent: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        asked = {"proposal_id": propose(agent, path, replace("only", "print(2)"))["proposal_id"]}
+        assert agent.post("evidence", asked).status_code == 202
+        assert error(agent.post("evidence", asked)) == (409, "evidence_waits")
+
+    def test_nothing_of_a_withdrawn_proposal_is_executed(
+        self, agent: Client, person: Client, workspace: Workspace
+    ) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        proposal = propose(agent, path, replace("only", "print(2)"))
+        evidence = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
+        agent.post(f"proposals/{proposal['proposal_id']}/withdraw")
+        late = person.post(f"evidence/{evidence['evidence_id']}/decision", decision="allow")
+        assert error(late) == (409, "illegal_transition")
+
     def test_what_a_person_denied_is_not_executed(self, agent: Client, person: Client, workspace: Workspace) -> None:
         path = workspace.write("report.ipynb", code("only", "print(1)"))
         proposal = propose(agent, path, replace("only", "print(2)"))
@@ -138,6 +154,18 @@ class TestWhereThePolicyDenies:
         refused = agent.post("evidence", proposal_id=proposal["proposal_id"])
         assert error(refused) == (403, "agent_execution_denied")
         assert read(agent, path)["hash"] == proposal["base_hash"]
+
+
+@pytest.mark.requirement("EVID-1")
+def test_a_new_notebook_in_a_new_folder_and_links_that_lead_nowhere_are_no_obstacle(
+    agent: Client, workspace: Workspace
+) -> None:
+    notebook = {"cells": [code("only", "print(1)")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (workspace.folder / "loop").symlink_to("loop")
+    for name in ("new.ipynb", "not/yet/there.ipynb"):
+        asked = agent.post("proposals", path=workspace.path(name), base_hash=None, title="New", notebook=notebook)
+        evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=asked.json()["proposal_id"]))
+        assert (evidence["state"], evidence["verdict"]) == ("completed", "green"), evidence["message"]
 
 
 @pytest.mark.requirement("EVID-6")

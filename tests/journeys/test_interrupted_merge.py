@@ -22,11 +22,11 @@ import os, signal
 def die(path, contents_manager, **_):
     if os.path.exists("tear"):
         file = os.path.join(contents_manager.root_dir, path)
-        half = open(file).read()[:100]
-        open(file, "w").write(half)
+        whole = open(file, "rb").read()
+        open(file, "wb").write(whole[: whole.index(b"\\xc3") + 1])
     os.kill(os.getpid(), signal.SIGKILL)
 """
-ACCEPTED = {"only": "print('better')", "other": "print(2)"}
+ACCEPTED = {"only": "print('better')", "other": "print('ä')"}
 
 
 class DyingServer:
@@ -67,7 +67,10 @@ def people(dying: DyingServer, server: Server, agent: Client, clients: Callable[
 @pytest.fixture
 def accepted(dying: DyingServer, agent: Client, people: Callable[[], Client], workspace: Workspace) -> dict[str, str]:
     """A proposal of which one change is accepted."""
-    path = workspace.write("report.ipynb", code("only", "print(1)"), code("other", "print(2)"))
+    cells = code("only", "print(1)"), code("other", "print(2)")
+    path = workspace.write("report.ipynb", *cells)
+    # As Jupyter writes it: not ASCII alone.
+    (workspace.folder / "report.ipynb").write_text(workspace.bytes("report.ipynb").decode().replace("(2)", "('ä')"))
     proposal = propose(agent, path, replace("only", "print('better')"), replace("other", "print('worse')"))
     review(people(), proposal, {"only": "accept", "other": "reject"})
     return proposal
@@ -110,4 +113,4 @@ def test_a_document_that_somebody_wrote_meanwhile_is_left_alone(
     assert (there["state"], there["merge"]) == ("open", None)
     assert workspace.sources("report.ipynb") == {"only": "print(1)", "other": "print(2)", "mine": "print(3)"}
     merge(people(), accepted)
-    assert workspace.sources("report.ipynb") == ACCEPTED | {"mine": "print(3)"}
+    assert workspace.sources("report.ipynb") == ACCEPTED | {"other": "print(2)", "mine": "print(3)"}

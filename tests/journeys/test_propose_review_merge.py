@@ -391,6 +391,18 @@ def test_proposals_are_listed_by_state_and_path(agent: Client, person: Client, p
     assert (listed["items"][0]["changes_total"], listed["items"][0]["evidence"]) == (1, "none")
 
 
+@pytest.mark.requirement("AUTH-3")
+def test_comparing_does_not_show_what_a_token_may_not_read(
+    agent: Client, issue_agent: Callable[..., Client], path: str
+) -> None:
+    proposal = propose(agent, path, replace("plot", "1"))
+    run = agent.wait_until_ended(agent.post("runs", input_path=path))
+    reader = issue_agent(scopes=["notebooks:read"])
+    for side in ({"run_id": run["run_id"]}, {"proposal_id": proposal["proposal_id"]}):
+        refused = reader.post("diffs", base={"path": path}, remote=side)
+        assert error(refused) == (403, "missing_scope")
+
+
 @pytest.mark.requirement("DIFF-1")
 def test_any_two_notebooks_are_compared(agent: Client, workspace: Workspace, path: str) -> None:
     proposal = propose(agent, path, replace("plot", "print('better')"))

@@ -66,8 +66,14 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(
 
 
 @pytest.mark.requirement("RUN-10")
+@pytest.mark.parametrize("end", [Server.crash, Server.stop])
 def test_evidence_that_was_running_is_failed_and_evidence_that_waits_still_waits(
-    server: Server, agent: Client, person: Client, clients: Callable[..., Client], workspace: Workspace
+    server: Server,
+    agent: Client,
+    person: Client,
+    clients: Callable[..., Client],
+    workspace: Workspace,
+    end: Callable[[Server], object],
 ) -> None:
     path = workspace.write("report.ipynb", code("only", "print(1)"))
     go = str(workspace.folder / "never")
@@ -77,7 +83,7 @@ def test_evidence_that_was_running_is_failed_and_evidence_that_waits_still_waits
     waiting = agent.post("evidence", proposal_id=proposal["proposal_id"]).json()
     person.wait_until(f"evidence/{running['evidence_id']}", lambda now: now["state"] == "running")
 
-    server.crash()
+    end(server)
     server.start()
     agent = clients(server.url, agent.token)
 

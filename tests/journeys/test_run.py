@@ -138,6 +138,34 @@ def test_an_agent_never_replaces_what_a_person_wrote(agent: Client, workspace: W
     assert workspace.sources("mine.ipynb") == {"note": "precious"}
 
 
+@pytest.mark.requirement("RUN-8")
+def test_a_document_that_a_person_saves_at_the_output_path_meanwhile_is_left_alone(
+    agent: Client, workspace: Workspace
+) -> None:
+    path = workspace.write("report.ipynb", NUMBER, code("waits", WAIT_FOR_GO))
+    run = agent.post("runs", input_path=path, output_path=workspace.path("out.ipynb")).json()
+    agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
+    workspace.write("out.ipynb", markdown("note", "precious"))
+    (workspace.folder / "go").touch()
+
+    ended = agent.wait_until_ended(run)
+
+    assert (ended["state"], ended["cause"]) == ("failed", "output_unwritable")
+    assert workspace.sources("out.ipynb") == {"note": "precious"}
+
+
+@pytest.mark.requirement("RUN-8")
+@pytest.mark.parametrize("spelling", ["report.ipynb", "./report.ipynb", "x/../report.ipynb", "link.ipynb"])
+def test_a_run_does_not_write_over_its_input_however_it_is_spelled(
+    person: Client, workspace: Workspace, spelling: str
+) -> None:
+    path = workspace.write("report.ipynb", NUMBER)
+    (workspace.folder / "link.ipynb").symlink_to("report.ipynb")
+    output = f"{workspace.folder.name}/{spelling}"
+    refused = person.post("runs", input_path=path, output_path=output, overwrite=True)
+    assert error(refused) == (409, "output_is_input")
+
+
 @pytest.mark.requirement("RUN-9")
 def test_whoever_waits_sees_the_progress(agent: Client, workspace: Workspace) -> None:
     path = workspace.write("report.ipynb", NUMBER, code("waits", WAIT_FOR_GO), code("last", "print('done')"))
