@@ -75,11 +75,21 @@ class Progress(Payload):
 
 
 class CellTiming(Payload):
-    """How one code cell went."""
+    """How one code cell went, and what it cost. What could not be measured is null."""
 
     cell_id: str
     state: CellState
     duration_seconds: float | None = None
+    cpu_seconds: float | None = Field(
+        default=None, description="Processor time of the kernel and of what it started, while the cell ran"
+    )
+    peak_memory_bytes: int | None = Field(
+        default=None, description="The most that the kernel and what it started held at once, while the cell ran"
+    )
+    output_bytes: int | None = Field(default=None, description="What the cell wrote, all of it")
+    spilled_to: str | None = Field(
+        default=None, description="The file beside the output notebook that holds what was too much for it"
+    )
 
 
 class CreateRun(Payload):
@@ -90,8 +100,18 @@ class CreateRun(Payload):
         default=None, min_length=1, description="Default: runs/<notebook name>/<run_id>.ipynb"
     )
     parameters: dict[str, Any] = Field(default_factory=dict)
+    secret_parameters: dict[str, str] = Field(
+        default_factory=dict,
+        description="Reach the kernel as environment variables of these names, are masked in outputs, never stored",
+    )
+    allow_unknown: bool = Field(
+        default=False, description="Inject parameters too that the notebook's cell tagged `parameters` does not have"
+    )
+    prepare_only: bool = Field(default=False, description="Write the notebook with its parameters, execute nothing")
+    allow_errors: bool = Field(default=False, description="Go on after a cell that failed")
     kernel_name: str | None = Field(default=None, description="Default: the notebook's own kernel")
     timeout_seconds: float | None = Field(default=None, gt=0, description="For the whole run")
+    cell_timeout_seconds: float | None = Field(default=None, gt=0, description="For each cell")
     overwrite: bool = Field(default=False, description="Replace an output notebook that exists")
     idempotency_key: IdempotencyKey = None
 
@@ -111,8 +131,15 @@ class Run(Payload):
     output_path: str | None = Field(description="Null for a run that is evidence: its output is kept in the store")
     output_hash: Sha256 | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+    secret_parameters: list[str] = Field(default_factory=list, description="Their names; their values are not kept")
+    prepare_only: bool = False
+    allow_errors: bool = False
     kernel_name: str
     timeout_seconds: float | None = None
+    cell_timeout_seconds: float | None = None
+    sandboxed: bool = Field(default=False, description="Whether its kernel is shut off from the rest of the machine")
+    queue_position: int | None = Field(default=None, description="While it waits for a free place: 1 is the next")
+    rerun_of: str | None = Field(default=None, description="The run that this one repeats")
     created_at: UtcTime
     started_at: UtcTime | None = None
     ended_at: UtcTime | None = None

@@ -19,6 +19,25 @@ DEFAULT_KERNEL_NAME = "python3"
 """What Jupyter runs where a notebook names no kernel."""
 
 
+class Limits(Payload):
+    """What a run may cost before it is bounded; times in seconds, sizes in bytes."""
+
+    start_seconds: float = Field(default=60.0, gt=0, description="Until the kernel answers for the first time")
+    grace_seconds: float = Field(default=3.0, ge=0, description="From an interrupt until the kernel is killed")
+    unresponsive_seconds: float = Field(
+        default=15.0, gt=0, description="How long a kernel's heartbeat may stay away before it counts as frozen"
+    )
+    cell_output_bytes: int = Field(default=10_000_000, ge=0, description="Of one cell, in the notebook")
+    run_output_bytes: int = Field(default=50_000_000, ge=0, description="Of all cells, in the notebook")
+
+
+class Sandbox(Payload):
+    """The kernel is shut off: no network, no home, no other process, one folder to write, one socket to speak to."""
+
+    scratch_folder: str = Field(description="The only folder that it can write; the working folder lies in it")
+    tool_socket: str | None = Field(default=None, description="The Unix socket of the server's tool channel")
+
+
 class ExecuteNotebook(Payload):
     """Execute a notebook in a fresh kernel and keep its output notebook on disk.
 
@@ -38,9 +57,17 @@ class ExecuteNotebook(Payload):
     )
     working_folder: str = Field(description="Absolute path on this machine")
     parameters: JsonObject = Field(default_factory=dict)
+    secret_parameters: dict[str, str] = Field(
+        default_factory=dict, description="Environment variables of the kernel; masked in every output, never written"
+    )
+    prepare_only: bool = Field(default=False, description="Write the notebook with its parameters, start no kernel")
+    allow_errors: bool = Field(default=False, description="Go on after a cell that failed")
     kernel_name: str | None = Field(default=None, description="Null: the notebook's own")
     timeout_seconds: float | None = Field(default=None, gt=0, description="For the whole run")
+    cell_timeout_seconds: float | None = Field(default=None, gt=0, description="For each cell")
+    limits: Limits = Field(default_factory=Limits)
     environment: dict[str, str] = Field(default_factory=dict)
+    sandbox: Sandbox | None = Field(default=None, description="Null: the kernel runs as the runner's own user does")
 
 
 class CancelExecution(Payload):
@@ -48,6 +75,14 @@ class CancelExecution(Payload):
 
     kind: Literal["cancel"] = "cancel"
     run_id: str
+
+
+class ExecutionQueued(Payload):
+    """The run waits for a free place, or has moved up. ``position`` 1 is the next."""
+
+    kind: Literal["queued"] = "queued"
+    run_id: str
+    position: int
 
 
 class ExecutionStarted(Payload):

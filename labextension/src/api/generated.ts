@@ -490,7 +490,7 @@ export interface components {
     };
     /**
      * CellTiming
-     * @description How one code cell went.
+     * @description How one code cell went, and what it cost. What could not be measured is null.
      */
     CellTiming: {
       /** Cell Id */
@@ -505,6 +505,30 @@ export interface components {
        * @default null
        */
       duration_seconds: number | null;
+      /**
+       * Cpu Seconds
+       * @description Processor time of the kernel and of what it started, while the cell ran
+       * @default null
+       */
+      cpu_seconds: number | null;
+      /**
+       * Peak Memory Bytes
+       * @description The most that the kernel and what it started held at once, while the cell ran
+       * @default null
+       */
+      peak_memory_bytes: number | null;
+      /**
+       * Output Bytes
+       * @description What the cell wrote, all of it
+       * @default null
+       */
+      output_bytes: number | null;
+      /**
+       * Spilled To
+       * @description The file beside the output notebook that holds what was too much for it
+       * @default null
+       */
+      spilled_to: string | null;
     };
     /**
      * Change
@@ -858,6 +882,31 @@ export interface components {
         [key: string]: unknown;
       };
       /**
+       * Secret Parameters
+       * @description Reach the kernel as environment variables of these names, are masked in outputs, never stored
+       */
+      secret_parameters?: {
+        [key: string]: string;
+      };
+      /**
+       * Allow Unknown
+       * @description Inject parameters too that the notebook's cell tagged `parameters` does not have
+       * @default false
+       */
+      allow_unknown?: boolean;
+      /**
+       * Prepare Only
+       * @description Write the notebook with its parameters, execute nothing
+       * @default false
+       */
+      prepare_only?: boolean;
+      /**
+       * Allow Errors
+       * @description Go on after a cell that failed
+       * @default false
+       */
+      allow_errors?: boolean;
+      /**
        * Kernel Name
        * @description Default: the notebook's own kernel
        * @default null
@@ -869,6 +918,12 @@ export interface components {
        * @default null
        */
       timeout_seconds?: number | null;
+      /**
+       * Cell Timeout Seconds
+       * @description For each cell
+       * @default null
+       */
+      cell_timeout_seconds?: number | null;
       /**
        * Overwrite
        * @description Replace an output notebook that exists
@@ -2053,6 +2108,21 @@ export interface components {
       parameters: {
         [key: string]: unknown;
       };
+      /**
+       * Secret Parameters
+       * @description Their names; their values are not kept
+       */
+      secret_parameters: string[];
+      /**
+       * Prepare Only
+       * @default false
+       */
+      prepare_only: boolean;
+      /**
+       * Allow Errors
+       * @default false
+       */
+      allow_errors: boolean;
       /** Kernel Name */
       kernel_name: string;
       /**
@@ -2060,6 +2130,29 @@ export interface components {
        * @default null
        */
       timeout_seconds: number | null;
+      /**
+       * Cell Timeout Seconds
+       * @default null
+       */
+      cell_timeout_seconds: number | null;
+      /**
+       * Sandboxed
+       * @description Whether its kernel is shut off from the rest of the machine
+       * @default false
+       */
+      sandboxed: boolean;
+      /**
+       * Queue Position
+       * @description While it waits for a free place: 1 is the next
+       * @default null
+       */
+      queue_position: number | null;
+      /**
+       * Rerun Of
+       * @description The run that this one repeats
+       * @default null
+       */
+      rerun_of: string | null;
       /**
        * Created At
        * Format: date-time
@@ -2358,6 +2451,31 @@ export interface operations {
             [key: string]: unknown;
           };
           /**
+           * Secret Parameters
+           * @description Reach the kernel as environment variables of these names, are masked in outputs, never stored
+           */
+          secret_parameters?: {
+            [key: string]: string;
+          };
+          /**
+           * Allow Unknown
+           * @description Inject parameters too that the notebook's cell tagged `parameters` does not have
+           * @default false
+           */
+          allow_unknown?: boolean;
+          /**
+           * Prepare Only
+           * @description Write the notebook with its parameters, execute nothing
+           * @default false
+           */
+          prepare_only?: boolean;
+          /**
+           * Allow Errors
+           * @description Go on after a cell that failed
+           * @default false
+           */
+          allow_errors?: boolean;
+          /**
            * Kernel Name
            * @description Default: the notebook's own kernel
            * @default null
@@ -2369,6 +2487,12 @@ export interface operations {
            * @default null
            */
           timeout_seconds?: number | null;
+          /**
+           * Cell Timeout Seconds
+           * @description For each cell
+           * @default null
+           */
+          cell_timeout_seconds?: number | null;
           /**
            * Overwrite
            * @description Replace an output notebook that exists
