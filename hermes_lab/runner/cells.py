@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.protocol import OnMessage
 from hermes_lab.runner.streams import merge_streams
 
 _LOG = logging.getLogger(__name__)
@@ -40,11 +41,18 @@ class _Request:
 class CellClient(NotebookClient):
     """Sends cells to a kernel and writes what comes back into the notebook."""
 
-    def __init__(self, notebook: NotebookNode, kernel: RunKernel, on_output: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        kernel: RunKernel,
+        on_output: Callable[[], None],
+        on_message: OnMessage | None = None,
+    ) -> None:
         super().__init__(notebook, km=kernel.manager)
         self.kc = kernel.client
         self._kernel = kernel.client
         self._on_output = on_output
+        self._on_message = on_message
         self._requests: dict[str, _Request] = {}
         self._messages = 0
         self.readers = (
@@ -141,6 +149,8 @@ class CellClient(NotebookClient):
     def _on_iopub(self, message: JsonObject, request: _Request) -> None:
         try:
             if request.cell is not None:
+                if self._on_message is not None:
+                    self._on_message(request.cell.id, message["msg_type"], message["content"])
                 self.process_message(message, request.cell, request.index)
         except CellExecutionComplete:
             pass

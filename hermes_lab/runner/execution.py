@@ -23,7 +23,7 @@ from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.kernels import RunKernel, find_kernel_spec
 from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped
 from hermes_lab.runner.output import OutputNotebook
-from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, kernel_name_of
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage, kernel_name_of
 from hermes_lab.runner.record import prepare
 from hermes_lab.runner.session import Session
 
@@ -39,8 +39,10 @@ class Execution:
         on_event: OnEvent,
         environments: Environments,
         runtime_folder: Path | None = None,
+        on_message: OnMessage | None = None,
     ) -> None:
         self._runtime_folder = runtime_folder
+        self._on_message = on_message
         self._request = request
         self._environments = environments
         self._environment: Environment | None = None
@@ -105,7 +107,13 @@ class Execution:
         orderly = False
         try:
             outcome = await Session(
-                self._notebook, kernel, self._account, self._stop, self._stop_message, self._output.changed
+                self._notebook,
+                kernel,
+                self._account,
+                self._stop,
+                self._stop_message,
+                self._output.changed,
+                self._on_message,
             ).run()
             orderly = outcome.state == "completed" or outcome.cause == "cell_error"
         finally:

@@ -8,23 +8,25 @@ from pathlib import Path
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
 from hermes_lab.runner.outcome import StopReason
-from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage
 
 
 class InProcessRunner:
     """A `NotebookRunner` whose runs are tasks of the running event loop. It does not bound their number.
 
-    ``runtime_folder`` is where kernels keep their connection files and sockets while they live.
+    ``runtime_folder`` is where kernels keep their connection files and sockets while they live;
+    ``on_message`` hears what the kernels publish.
     """
 
-    def __init__(self, runtime_folder: Path | None = None) -> None:
+    def __init__(self, runtime_folder: Path | None = None, on_message: OnMessage | None = None) -> None:
         self._runtime_folder = runtime_folder
+        self._on_message = on_message
         self._environments = Environments()
         self._executions: dict[str, tuple[Execution, asyncio.Task[ExecutionEnded]]] = {}
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`. A cancelled caller still leaves no kernel behind."""
-        execution = Execution(request, on_event, self._environments, self._runtime_folder)
+        execution = Execution(request, on_event, self._environments, self._runtime_folder, self._on_message)
         task = asyncio.create_task(execution.run())
         self._executions[request.run_id] = execution, task
         try:

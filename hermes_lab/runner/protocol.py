@@ -127,6 +127,10 @@ ExecutionEvent = ExecutionStarted | ExecutionProgressed
 OnEvent = Callable[[ExecutionEvent], None]
 """Called in the event loop, in order, for each run; must not block."""
 
+OnMessage = Callable[[str, str, JsonObject], None]
+"""Called in the event loop with a cell's id, and the type and content of each message that the kernel publishes for it,
+before it is in the notebook: for whoever shows outputs while they come. Only within the runner's own process."""
+
 COMMAND: TypeAdapter[ExecuteNotebook | CancelExecution] = TypeAdapter(
     Annotated[ExecuteNotebook | CancelExecution, Field(discriminator="kind")]
 )

@@ -20,6 +20,7 @@ from hermes_lab.runner.outcome import (
     kernel_died,
     stopped,
 )
+from hermes_lab.runner.protocol import OnMessage
 
 GRACE_SECONDS = 3.0
 """How long a cell may take to end after an interrupt, before its kernel is killed (design, section 10)."""
@@ -38,6 +39,7 @@ class Session:
         stop: asyncio.Future[StopReason],
         stop_message: Callable[[StopReason], str],
         on_output: Callable[[], None],
+        on_message: OnMessage | None = None,
     ) -> None:
         self._notebook = notebook
         self._kernel = kernel
@@ -45,6 +47,7 @@ class Session:
         self._stop = stop
         self._stop_message = stop_message
         self._on_output = on_output
+        self._on_message = on_message
 
     async def run(self) -> Outcome:
         """Start the kernel and execute every cell; the kernel is left to the caller to stop."""
@@ -52,7 +55,7 @@ class Session:
             await self._kernel.start()
         except Exception as error:  # noqa: BLE001 - kernel provisioners are plugins and raise what they like
             return failed("kernel_failed_to_start", f"The kernel cannot be started: {error}")
-        client = CellClient(self._notebook, self._kernel, self._on_output)
+        client = CellClient(self._notebook, self._kernel, self._on_output, self._on_message)
         try:
             unready = await self._until_ready(client)
             return unready or await self._cells(client)

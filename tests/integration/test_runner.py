@@ -364,3 +364,11 @@ def papermill_output(folder: Path, notebook: Json, parameters: Json) -> Json:
 
 def joined(cell: Json) -> Json:
     return {**cell, "source": "".join(cell["source"])}
+
+
+async def test_what_a_kernel_publishes_is_heard_while_it_comes(tmp_path: Path) -> None:
+    heard: list[tuple[str, str, str]] = []
+    runner = InProcessRunner(on_message=lambda cell, kind, content: heard.append((cell, kind, content.get("text", ""))))
+    await Bench(runner, tmp_path).run(code("first", "print('a')"), code("second", "2"))
+    assert ("first", "stream", "a\n") in heard
+    assert ("second", "execute_result", "") in heard
