@@ -160,7 +160,7 @@ def _joined_cell(cell: JsonObject) -> JsonObject:
     if isinstance(cell.get("metadata"), dict):
         joined["metadata"] = _without(cell["metadata"], _TRANSIENT_CELL_METADATA)
     if isinstance(cell.get("attachments"), dict):
-        joined["attachments"] = {name: _joined_bundle(each) for name, each in cell["attachments"].items()}
+        joined["attachments"] = {name: joined_bundle(each) for name, each in cell["attachments"].items()}
     if isinstance(cell.get("outputs"), list):
         joined["outputs"] = [_joined_output(output) for output in cell["outputs"]]
     return joined
@@ -170,13 +170,14 @@ def _joined_output(output: Any) -> Any:
     if not isinstance(output, dict):
         return output
     if "data" in output:
-        return {**output, "data": _joined_bundle(output["data"])}
+        return {**output, "data": joined_bundle(output["data"])}
     if isinstance(output.get("text"), list):
         return {**output, "text": _joined(output["text"])}
     return output
 
 
-def _joined_bundle(bundle: Any) -> Any:
+def joined_bundle(bundle: Any) -> Any:
+    """A MIME bundle with every multi-line text as one string; what is no bundle as it is."""
     if not isinstance(bundle, dict):
         return bundle
     return {mime: value if _is_json_mime(mime) else _joined(value) for mime, value in bundle.items()}

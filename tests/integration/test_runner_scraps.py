@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import json
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import scrapbook
 
-from hermes_lab.engines.scrapbook import read_scraps
+from hermes_lab.engines.scrapbook import read_scraps, read_scraps_of_file
 from hermes_lab.runner.in_process import InProcessRunner
 from tests.run_requests import Bench
 from tests.written_notebooks import Json, code, notebook
@@ -40,6 +39,64 @@ from IPython.display import HTML
 sb.glue("shown", HTML("<b>hot</b>"), display=True)
 sb.glue("both", 7, display=True)
 """
+VALUES = {
+    "zero": 0,
+    "negative": -1.5e-300,
+    "large": 10**30,
+    "false": False,
+    "empty text": "",
+    "text of a number": "007",
+    "text of JSON": '{"a": [1, null]}',
+    "text of a bad number": "NaN",
+    "lines": "a\nb\n\ttab \u00fc \U0001f600",
+    "empty list": [],
+    "nested": [[[]], {"a": {"b": [None, True, 1, 1.0, "x"]}}],
+    "not a number inside": "[1, 2",
+    "keys": {"": 1, "with space": 2, "\u00fc": 3},
+    "reference": {"path": "s3://bucket/table.parquet", "rows": 7},
+}
+GLUES_VALUES = """
+import scrapbook as sb
+for name, value in VALUES.items():
+    sb.glue(name, value)
+    sb.glue("as text: " + name, value, encoder="text")
+    if not isinstance(value, str):
+        sb.glue("as json: " + name, value, encoder="json")
+    sb.glue("shown: " + name, value, display=True)
+for name, text in {"parsed": "[1, 2]", "number": "7", "null in a list": "[null]"}.items():
+    sb.glue("json text: " + name, text, encoder="json")
+"""
+GLUES_FRAMES = """
+import warnings; warnings.simplefilter("ignore")
+import datetime, pandas as pd, scrapbook as sb
+at = pd.to_datetime(["2026-01-01", "2026-01-02"])
+frames = {
+    "empty": pd.DataFrame(),
+    "no rows": pd.DataFrame({"a": [], "b": []}),
+    "mixed": pd.DataFrame({"text": ["a", None], "whole": [1, 2], "part": [0.5, float("nan")], "yes": [True, False]}),
+    "missing whole numbers": pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}),
+    "categories": pd.DataFrame({"a": pd.Categorical(["x", "y"])}),
+    "lists": pd.DataFrame({"a": [[1, 2], []]}),
+    "days": pd.DataFrame({"at": at}),
+    "numbered columns": pd.DataFrame([[1, 2]]).rename(columns=str),
+}
+indexed = {
+    "by name": pd.DataFrame({"host": ["a", "b"], "load": [1, 2]}).set_index("host"),
+    "by two": pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [3, 4]}).set_index(["a", "b"]),
+    "by nothing named": pd.DataFrame({"load": [1, 2]}, index=["a", "b"]),
+    "by day": pd.DataFrame({"load": [1, 2]}, index=pd.Index(at, name="at")),
+}
+for name, frame in {**frames, **indexed}.items():
+    sb.glue(name, frame)
+"""
+REGLUES = """
+import scrapbook as sb
+earlier = sb.read_notebook(EARLIER)
+for name in ("zero", "nested", "shown: nested"):
+    earlier.reglue(name)
+earlier.reglue("keys", "renamed")
+earlier.reglue("lines", unattached=True)
+"""
 
 
 @pytest.fixture
@@ -66,6 +123,43 @@ async def test_values_tables_and_displays_are_read_as_scrapbook_reads_them(bench
     assert ours["both"] == 7, "a value is worth more than its display"
 
 
+async def test_every_kind_of_value_that_can_be_glued_is_read_as_scrapbook_reads_it(bench: Bench) -> None:
+    ended, asked = await bench.run(code("values", f"VALUES = {VALUES!r}"), code("glues", GLUES_VALUES))
+    assert ended.result is not None
+    assert ended.result.failed_cell is None, ended.result.failed_cell
+    ours, theirs = ended.result.scraps, scrapbook.read_notebook(asked.request.output_path).scraps
+    assert len(ours) > 3 * len(VALUES)
+    assert ours == {name: value_of(scrap, ours[name]) for name, scrap in theirs.items()}
+    assert read_scraps_of_file(Path(asked.request.output_path)) == ours
+    for name, value in VALUES.items():
+        assert ours[f"shown: {name}"] == ours[name]
+        assert ours[f"as text: {name}"] == str(value)
+
+
+async def test_every_kind_of_table_is_read_as_scrapbook_reads_it(bench: Bench) -> None:
+    ended, asked = await bench.run(code("frames", GLUES_FRAMES))
+    assert ended.result is not None
+    assert ended.result.failed_cell is None, ended.result.failed_cell
+    ours, theirs = ended.result.scraps, scrapbook.read_notebook(asked.request.output_path).scraps
+    assert len(ours) == 12
+    for name, scrap in theirs.items():
+        frame = scrap.data.reset_index() if name.startswith("by ") else scrap.data
+        assert ours[name] == table_of(frame), name
+
+
+async def test_what_is_glued_again_from_another_notebook_is_read_as_scrapbook_reads_it(bench: Bench) -> None:
+    first, asked = await bench.run(code("values", f"VALUES = {VALUES!r}"), code("glues", GLUES_VALUES))
+    ended, again = await bench.run(code("a", f"EARLIER = {asked.request.output_path!r}"), code("b", REGLUES))
+    assert first.result is not None
+    assert ended.result is not None
+    assert ended.result.failed_cell is None, ended.result.failed_cell
+    ours, theirs = ended.result.scraps, scrapbook.read_notebook(again.request.output_path).scraps
+    assert ours == {name: value_of(scrap, ours[name]) for name, scrap in theirs.items()}
+    # Its reader had forgotten the value that was shown, so that the display alone could be glued again.
+    assert ours["shown: nested"] == {"text/plain": repr(VALUES["nested"])}
+    assert ours["renamed"] == VALUES["keys"]
+
+
 async def test_what_was_glued_before_a_failure_is_read(bench: Bench) -> None:
     ended, _ = await bench.run(code("glues", GLUES), code("fails", "1 / 0"), code("after", "sb.glue('late', 1)"))
     assert ended.result is not None
@@ -75,25 +169,19 @@ async def test_what_was_glued_before_a_failure_is_read(bench: Bench) -> None:
 
 
 def test_the_records_of_old_papermills_are_read_as_scrapbook_reads_them() -> None:
-    recorded = with_output({"application/papermill.record+json": {"hello": "world", "n": 1}})
-    assert read_scraps(recorded)["hello"] == "world"
-
-
-@pytest.mark.parametrize("broken", ["no base64!", base64.b64encode(b"no parquet").decode(), None])
-def test_a_table_that_cannot_be_read_is_an_error_under_its_name_and_costs_no_other_scrap(broken: Any) -> None:
-    bad = {"name": "bad", "data": broken, "encoder": "pandas", "version": 1}
-    good = {"name": "good", "data": 1, "encoder": "json", "version": 1}
-    scraps = read_scraps(
-        with_output({"application/scrapbook.scrap.pandas+json": bad, "application/scrapbook.scrap.json+json": good})
-    )
-    assert scraps["good"] == 1
-    assert scraps["bad"].keys() == {"error"}
+    recorded = with_output({"application/papermill.record+json": {"hello": "world"}})
+    assert read_scraps(recorded) == {"hello": "world"}
 
 
 def with_output(data: Json) -> Json:
     cell = code("a")
     cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": data}]
     return notebook(cell)
+
+
+def value_of(scrap: Any, ours: Any) -> Any:
+    """What a scrap of scrapbook's reader is worth; it forgets a value for its display, which ours then stands for."""
+    return ours if scrap.encoder == "display" else scrap.data
 
 
 def table_of(frame: Any) -> Json:
