@@ -65,6 +65,8 @@ REQUIREMENTS: dict[str, str] = {
     "AUTH-4": "A revoked or expired token is worth nothing.",
     "AUTH-5": "A cookie alone changes nothing without its XSRF token.",
     "AUTH-6": "A kernel's token is good for its own tool calls, and dead with the kernel.",
+    # The sandbox
+    "BOX-1": "A notebook runs in the sandbox as it does outside, and where there is no sandbox it does not run.",
     # The contract
     "API-1": "Bad input is answered with status, code and field at fault, and nothing is written.",
     "API-2": "The same Idempotency-Key and request make one thing; another request with the key is refused.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -83,7 +84,8 @@ class Bench:
         self.folder = folder
 
     def request(self, *cells: Json, **fields: Any) -> ExecuteNotebook:
-        run_id = f"run-{next(_numbers)}"
+        # A run is killed by its id wherever its processes went: tests that run beside these have other ids.
+        run_id = f"run-{os.getpid()}-{next(_numbers)}"
         wanted = {
             "run_id": run_id,
             "notebook": notebook(*cells, kernelspec={"name": "python3", "display_name": "Python 3"}),

@@ -102,7 +102,9 @@ class Execution:
             return stopped(reason, self._stop_message(reason)).ends_run or Outcome("cancelled")
         request = self._request
         name, environment = self._kernel_name, request.environment
-        kernel = RunKernel(name, spec, request.run_id, request.working_folder, environment, self._runtime_folder)
+        kernel = RunKernel(
+            name, spec, request.run_id, request.working_folder, environment, self._runtime_folder, request.sandbox
+        )
         describing = asyncio.create_task(self._environments.describe(name, spec, environment))
         orderly = False
         try:

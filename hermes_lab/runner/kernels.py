@@ -18,6 +18,8 @@ from jupyter_client.manager import AsyncKernelManager
 from hermes_lab.engines.injection import compose
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
+from hermes_lab.runner.protocol import Sandbox
+from hermes_lab.runner.sandboxed import GivenKernelSpec, sandboxed
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 _GRACEFUL_SECONDS = 2.0
@@ -56,7 +58,11 @@ class RunKernel:
         working_folder: str,
         environment: dict[str, str],
         runtime_folder: Path | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
+        self._spec = spec
+        self._sandbox = sandbox
+        self._own_environment = {**environment, RUN_MARKER: run_id}
         self._run_id = run_id
         self._working_folder = working_folder
         self._environment = {**compose(os.environ, environment), RUN_MARKER: run_id}
@@ -70,6 +76,8 @@ class RunKernel:
             transport=self._transport(),
             context=zmq.asyncio.Context.instance(),
         )
+        if sandbox is not None:
+            self._manager.ip = str(self._folder / "sockets" / "k")
 
     def _transport(self) -> str:
         """Unix sockets where the kernel is known to speak them, else loopback TCP."""
@@ -80,8 +88,10 @@ class RunKernel:
         """Start the process and connect to it; whether it answers is for the caller to find out.
 
         Raises:
-            OSError: its program cannot be started.
+            OSError: its program cannot be started, or not in a sandbox.
         """
+        if self._sandbox is not None:
+            await self._shut_in(self._sandbox)
         # History on disk is of no use to a run, and costs it a tenth of its time.
         arguments = ["--HistoryManager.hist_file=:memory:"] if self._is_ipykernel else []
         with self._log.open("ab") as log:
@@ -145,6 +155,17 @@ class RunKernel:
     async def _watch(self) -> None:
         while await self._manager.is_alive():  # noqa: ASYNC110 - a provisioner can only be polled
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    async def _shut_in(self, sandbox: Sandbox) -> None:
+        """Have the kernel start in a sandbox."""
+        if not self._is_ipykernel:
+            raise OSError("The sandbox is for kernels that are known to speak over Unix sockets: those of ipykernel.")
+        if self._manager.transport != "ipc":
+            raise OSError(f"The path of {self._folder} is too long for Unix sockets; set a shorter TMPDIR.")
+        inside, self._environment = await asyncio.to_thread(
+            sandboxed, self._spec, self._folder, Path(self._working_folder), sandbox, self._own_environment
+        )
+        self._manager.kernel_spec_manager = GivenKernelSpec(inside)
 
     def _local_process(self) -> psutil.Process | None:
         """The kernel's process; none where it runs on another machine, or is gone already."""

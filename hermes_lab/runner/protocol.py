@@ -36,6 +36,10 @@ class Sandbox(Payload):
 
     scratch_folder: str = Field(description="The only folder that it can write; the working folder lies in it")
     tool_socket: str | None = Field(default=None, description="The Unix socket of the server's tool channel")
+    readable_folders: list[str] = Field(default_factory=list, description="Besides the system and the interpreter's")
+    closed_folders: list[str] = Field(
+        default_factory=list, description="Hidden even where they lie in a folder that is readable"
+    )
 
 
 class ExecuteNotebook(Payload):
