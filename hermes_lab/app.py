@@ -19,6 +19,7 @@ from hermes_lab.handlers.routes import routes
 from hermes_lab.model.events import Changed
 from hermes_lab.model.tool_calls import Policy
 from hermes_lab.model.tools import TOOLS
+from hermes_lab.runner.protocol import Limits
 from hermes_lab.services.evidence import AgentExecution
 from hermes_lab.store.location import data_folder, default_url
 
@@ -43,6 +44,20 @@ class HermesLab(ExtensionApp):
     ).tag(config=True)
     max_concurrent_runs = Integer(
         help="How many notebooks are executed at the same time. Default: the number of processors."
+    ).tag(config=True)
+    grace_seconds = Float(
+        3.0, min=0, help="How long a cell may take to end after an interrupt, before its kernel is killed."
+    ).tag(config=True)
+    unresponsive_seconds = Float(
+        15.0, min=1, help="How long a kernel's heartbeat may stay away before its run ends as unresponsive."
+    ).tag(config=True)
+    cell_output_limit_bytes = Integer(
+        10_000_000,
+        min=0,
+        help="How much output of one cell an output notebook holds; what is more goes to a file beside it.",
+    ).tag(config=True)
+    run_output_limit_bytes = Integer(
+        50_000_000, min=0, help="How much output of all cells of a run its output notebook holds."
     ).tag(config=True)
     evidence_copy_limit_bytes = Integer(
         1_000_000_000, min=0, help="The largest folder of a notebook that is copied to make evidence."
@@ -89,6 +104,12 @@ class HermesLab(ExtensionApp):
                 closed_folders=(Path(server.runtime_dir), self._data_folder()),
                 agent_execution=cast("AgentExecution", self.agent_execution),
                 max_concurrent_runs=self.max_concurrent_runs,
+                limits=Limits(
+                    grace_seconds=self.grace_seconds,
+                    unresponsive_seconds=self.unresponsive_seconds,
+                    cell_output_bytes=self.cell_output_limit_bytes,
+                    run_output_bytes=self.run_output_limit_bytes,
+                ),
                 evidence_copy_limit_bytes=self.evidence_copy_limit_bytes,
                 tool_policies={tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()},
                 approval_timeout_seconds=self.approval_timeout_seconds,

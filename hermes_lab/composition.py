@@ -15,6 +15,7 @@ from hermes_lab.engines.runtime_folder import runtime_folder
 from hermes_lab.engines.web import Web
 from hermes_lab.model.events import Changed
 from hermes_lab.model.tool_calls import Policy
+from hermes_lab.runner.protocol import Limits
 from hermes_lab.runner.supervisor import SupervisedRunner
 from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
@@ -46,6 +47,7 @@ class Settings:
     closed_folders: tuple[Path, ...]
     agent_execution: AgentExecution
     max_concurrent_runs: int
+    limits: Limits
     evidence_copy_limit_bytes: int
     tool_policies: dict[str, Policy]
     approval_timeout_seconds: float
@@ -82,7 +84,7 @@ class Composition:
             settings.tool_policies,
             settings.approval_timeout_seconds,
         )
-        executions = Executions(store, events, self._runner, self.kernels)
+        executions = Executions(store, events, self._runner, self.kernels, settings.limits)
         views = ProposalViews(store, documents)
         runs = Runs(store, events, documents, root, executions, kernel_languages, tasks)
         merges = Merges(store, events, documents, views)

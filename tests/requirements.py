@@ -18,6 +18,7 @@ REQUIREMENTS: dict[str, str] = {
     "RUN-12": "A notebook is executed without a server too, with the same result.",
     "RUN-13": "The death of the runner's process fails its own runs alone, and the next run works.",
     "RUN-14": "Scraps are read as values that every JSON parser takes, as scrapbook itself reads them.",
+    "RUN-15": "Every change of a run is recorded at once, and is there after the server was killed.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

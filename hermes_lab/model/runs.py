@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
@@ -44,6 +43,12 @@ _FOLLOWS: dict[RunState, frozenset[RunState]] = {
     "failed": frozenset(),
     "cancelled": frozenset(),
 }
+
+
+def check_transition(run_id: str, state: RunState, following: RunState) -> None:
+    """Raise IllegalTransition where a run cannot move on like this: one that has ended does not move."""
+    if following != state and following not in _FOLLOWS[state]:
+        raise IllegalTransition(f"The run is {state} and cannot become {following}.", state=state, run_id=run_id)
 
 
 class FailedCell(Payload):
@@ -133,6 +138,7 @@ class Run(Payload):
     parameters: dict[str, Any] = Field(default_factory=dict)
     secret_parameters: list[str] = Field(default_factory=list, description="Their names; their values are not kept")
     prepare_only: bool = False
+    allow_unknown: bool = False
     allow_errors: bool = False
     kernel_name: str
     timeout_seconds: float | None = None
@@ -147,28 +153,14 @@ class Run(Payload):
     cells: list[CellTiming] = Field(default_factory=list)
     result: ExecutionResult | None = None
 
-    def moved(self, state: RunState, at: datetime, **fields: Any) -> Run:
-        """This run in its next state.
-
-        Raises:
-            IllegalTransition: a run that has ended does not move again.
-        """
-        if state not in _FOLLOWS[self.state]:
-            raise IllegalTransition(
-                f"The run is {self.state} and cannot become {state}.", state=self.state, run_id=self.run_id
-            )
-        moment = {"started_at": at} if state == "running" else {"ended_at": at}
-        return self.changed(state=state, **moment, **fields)
-
-    def changed(self, **fields: Any) -> Run:
-        """This run with other fields, one version on."""
-        return self.model_copy(update={"version": self.version + 1, **fields})
-
 
 class GetRun(WaitRequest):
     """Which run, and how long to wait for a change of it."""
 
     run_id: str
+    until: Literal["changed", "ended"] = Field(
+        default="changed", description="What `wait` waits for: the next change, or the end of the run"
+    )
 
 
 class RunNotebook(Payload):

@@ -28,11 +28,15 @@ class Events:
         self._waiting: dict[tuple[Noun, str], set[asyncio.Future[None]]] = defaultdict(set)
 
     def publish(self, noun: Noun, subject: str, state: str) -> None:
-        """Say that the thing changed."""
+        """Say to everybody that the thing changed."""
+        self.wake(noun, subject)
+        self._emit(Changed(noun=noun, id=subject, state=state))
+
+    def wake(self, noun: Noun, subject: str) -> None:
+        """Say it to those alone who wait for this thing in this process."""
         for waiter in self._waiting.pop((noun, subject), set()):
             if not waiter.done():
                 waiter.set_result(None)
-        self._emit(Changed(noun=noun, id=subject, state=state))
 
     async def changed(self, noun: Noun, subject: str, timeout: float) -> None:
         """Return at the next change of the thing, or after ``timeout`` seconds."""
@@ -43,6 +47,13 @@ class Events:
                 await asyncio.wait_for(waiter, timeout)
         finally:
             self._forget(noun, subject, waiter)
+
+    async def until(self, noun: Noun, subject: str, timeout: float, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds, or after ``timeout`` seconds; it is tried at every change of the thing."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout
+        while not condition() and (left := deadline - clock()) > 0:
+            await self.changed(noun, subject, left)
 
     def _forget(self, noun: Noun, subject: str, waiter: asyncio.Future[None]) -> None:
         waiting = self._waiting.get((noun, subject))

@@ -217,7 +217,7 @@ class EvidenceService:
         self._store.runs.insert(execution.run)
         show = self._shower(evidence_id, execution.side)
         show(execution.run)
-        return await self._executions.execute(execution.run, execution.notebook, execution.workplace, show)
+        return await self._executions.execute(execution.run, execution.notebook, execution.workplace, show=show)
 
     def _fail(self, evidence_id: str, message: str) -> None:
         self._change(evidence_id, state="failed", message=message, ended_at=now())

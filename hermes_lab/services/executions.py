@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hermes_lab.model.evidence import Environment
-from hermes_lab.model.payload import Notebook, now
-from hermes_lab.model.runs import ENDED, CellTiming, Run
-from hermes_lab.runner.protocol import (
-    ExecuteNotebook,
-    ExecutionEnded,
-    ExecutionEvent,
-    ExecutionProgressed,
-    ExecutionStarted,
-    NotebookRunner,
-)
+from hermes_lab.model.payload import Notebook
+from hermes_lab.model.run_events import replayed
+from hermes_lab.model.runs import ENDED, Run
+from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner
 from hermes_lab.services.events import Events
 from hermes_lab.services.kernels import Kernels
-from hermes_lab.store import Store
+from hermes_lab.services.live_runs import LiveRun
+from hermes_lab.store import Snapshot, Store
 
 
 def _unseen(_run: Run) -> None:
@@ -39,19 +35,71 @@ class Workplace:
 class Executions:
     """Hands runs to the runner and records what becomes of them."""
 
-    def __init__(self, store: Store, events: Events, runner: NotebookRunner, kernels: Kernels) -> None:
+    def __init__(self, store: Store, events: Events, runner: NotebookRunner, kernels: Kernels, limits: Limits) -> None:
         self._store = store
         self._events = events
         self._runner = runner
         self._kernels = kernels
+        self._limits = limits
+        self._live: dict[str, LiveRun] = {}
 
     async def execute(
-        self, run: Run, notebook: Notebook, workplace: Workplace, show: Callable[[Run], None] = _unseen
+        self,
+        run: Run,
+        notebook: Notebook,
+        workplace: Workplace,
+        *,
+        secrets: dict[str, str] | None = None,
+        show: Callable[[Run], None] = _unseen,
     ) -> tuple[Run, Environment | None]:
         """Execute the notebook as this stored run; answers the run as it ended, and what it ran in.
 
-        ``show`` is called with the run at each change, the last one included.
+        ``secrets`` are the values of its secret parameters, which are kept nowhere. ``show`` is called with the run
+        when it starts, when it ends, and now and then in between.
         """
+        live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show)
+        try:
+            ended = await self._runner.execute(self._request(run, notebook, workplace, secrets or {}), live.hear)
+            output = await asyncio.to_thread(_snapshot, workplace.output) if ended.output_hash else None
+            return live.end(ended, output), ended.environment
+        except Exception as error:
+            if live.state not in ENDED:
+                live.break_off(f"It broke off: {error}")
+            raise
+        finally:
+            del self._live[run.run_id]
+            self._kernels.end(run.run_id)
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask the runner to stop the run."""
+        await self._runner.cancel(run_id)
+
+    def current(self, stored: Run) -> Run:
+        """A stored run as it is now, here or on another server with this store."""
+        live = self._live.get(stored.run_id)
+        if live is not None:
+            return live.run
+        if stored.state in ENDED:
+            return stored
+        return replayed(stored, self._store.run_events.after(stored.run_id, stored.version))
+
+    def get(self, run_id: str) -> Run | None:
+        """The run as it is now."""
+        live = self._live.get(run_id)
+        if live is not None:
+            return live.run
+        stored = self._store.runs.get(run_id)
+        return None if stored is None else self.current(stored)
+
+    def has_ended(self, run_id: str) -> bool:
+        """Whether the run has ended."""
+        live = self._live.get(run_id)
+        if live is not None:
+            return live.state in ENDED
+        stored = self._store.runs.get(run_id)
+        return stored is not None and stored.state in ENDED
+
+    def _request(self, run: Run, notebook: Notebook, workplace: Workplace, secrets: dict[str, str]) -> ExecuteNotebook:
         environment = self._kernels.environment(
             run.run_id,
             origin="run",
@@ -59,7 +107,7 @@ class Executions:
             run_id=run.run_id,
             scratch_folder=workplace.folder if run.origin == "evidence" else None,
         )
-        request = ExecuteNotebook(
+        return ExecuteNotebook(
             run_id=run.run_id,
             notebook=notebook,
             input_path=run.input_path,
@@ -67,63 +115,16 @@ class Executions:
             replaces=workplace.replaces,
             working_folder=str(workplace.folder),
             parameters=run.parameters,
+            secret_parameters=secrets,
+            prepare_only=run.prepare_only,
+            allow_errors=run.allow_errors,
             kernel_name=run.kernel_name,
             timeout_seconds=run.timeout_seconds,
+            cell_timeout_seconds=run.cell_timeout_seconds,
+            limits=self._limits,
             environment=environment,
         )
-        try:
-            ended = await self._runner.execute(request, lambda event: self._follow(event, show))
-            final = self._end(ended, workplace.output)
-        except Exception as error:
-            broken = self._stored(run.run_id)
-            if broken.state not in ENDED:  # nobody must wait for it for ever
-                show(self.save(broken.moved("failed", now(), cause="interrupted", message=f"It broke off: {error}")))
-            raise
-        finally:
-            self._kernels.end(run.run_id)
-        show(final)
-        return final, ended.environment
-
-    async def cancel(self, run_id: str) -> None:
-        """Ask the runner to stop the run."""
-        await self._runner.cancel(run_id)
-
-    def save(self, run: Run) -> Run:
-        """Store the run as it is now, and tell."""
-        self._store.runs.replace(run)
-        self._events.publish("runs", run.run_id, run.state)
-        return run
-
-    def _follow(self, event: ExecutionEvent, show: Callable[[Run], None]) -> None:
-        run = self._stored(event.run_id)
-        match event:
-            case ExecutionStarted():
-                moved = run.moved("running", event.started_at, progress=event.progress, cells=event.cells)
-            case ExecutionProgressed():
-                moved = run.changed(progress=event.progress, cells=_with(run.cells, event.cells))
-        show(self.save(moved))
-
-    def _end(self, ended: ExecutionEnded, output: Path) -> Run:
-        text = output.read_text(encoding="utf-8") if ended.output_hash else None
-        moved = self._stored(ended.run_id).moved(
-            ended.state,
-            ended.ended_at,
-            cause=ended.cause,
-            message=ended.message,
-            result=ended.result,
-            cells=ended.cells,
-            progress=ended.progress,
-            output_hash=None if text is None else self._store.snapshots.put(text),
-        )
-        return self.save(moved)
-
-    def _stored(self, run_id: str) -> Run:
-        run = self._store.runs.get(run_id)
-        if run is None:
-            raise LookupError(f"run {run_id} is executed but not in the store")
-        return run
 
 
-def _with(cells: list[CellTiming], changed: list[CellTiming]) -> list[CellTiming]:
-    newer = {cell.cell_id: cell for cell in changed}
-    return [newer.get(cell.cell_id, cell) for cell in cells]
+def _snapshot(output: Path) -> Snapshot:
+    return Snapshot.of(output.read_text(encoding="utf-8"))

@@ -10,8 +10,10 @@ from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.errors import HermesError
 from hermes_lab.model.payload import now
+from hermes_lab.model.run_events import RunEvent, replayed
 from hermes_lab.model.writes import Write
 from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.live_runs import settled
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.store import Store
@@ -52,8 +54,22 @@ class Recovery:
 
     def _end_runs(self, instance_id: str) -> None:
         message = "The server stopped while the run was going on."
-        for run in self._store.runs.all(instance_id=instance_id, state={"pending", "running"}):
-            self._store.runs.replace(run.moved("failed", now(), cause="interrupted", message=message))
+        for row in self._store.runs.all(instance_id=instance_id, state={"pending", "running"}):
+            run = replayed(row, self._store.run_events.after(row.run_id, row.version))
+            end = RunEvent(
+                run_id=run.run_id,
+                sequence=run.version + 1,
+                event="ended",
+                at=now(),
+                state="failed",
+                cause="interrupted",
+                message=message,
+                progress=run.progress,
+                cells=[cell for cell in settled(run.cells) if cell not in run.cells],
+            )
+            with self._store.transaction():
+                self._store.run_events.append(end)
+                self._store.runs.replace(replayed(run, [end]))
 
     def _end_evidence(self, instance_id: str) -> None:
         message = "The server stopped while the evidence was being made."

@@ -100,13 +100,18 @@ class Runs:
         def read() -> Run:
             return self._known(request.run_id)
 
-        return await self._events.latest("runs", request.run_id, request, _has_ended, read)
+        if request.until == "changed":
+            return await self._events.latest("runs", request.run_id, request, _has_ended, read)
+        run_id = read().run_id
+        await self._events.until("runs", run_id, request.wait, lambda: self._executions.has_ended(run_id))
+        return read()
 
     async def list(self, _actor: Actor, request: ListRuns) -> Page[Run]:
         """Runs, newest first."""
-        return self._store.runs.page(
+        page = self._store.runs.page(
             request.limit, request.cursor, state=request.state, input_path=request.path, origin=request.origin
         )
+        return page.model_copy(update={"items": [self._executions.current(run) for run in page.items]})
 
     async def cancel(self, actor: Actor, request: CancelRun) -> Run:
         """Stop the run and everything that its kernel started. A run that has ended stays as it ended.
@@ -161,7 +166,7 @@ class Runs:
         await self._executions.execute(run, document.notebook, Workplace(folder, output, replaces))
 
     def _known(self, run_id: str) -> Run:
-        run = self._store.runs.get(run_id)
+        run = self._executions.get(run_id)
         if run is None:
             raise NotFound("There is no such run.", code="no_such_run", field="run_id")
         return run

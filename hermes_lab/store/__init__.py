@@ -1,5 +1,6 @@
 """What must survive a restart: SQLAlchemy Core tables, Alembic migrations, content-addressed snapshots."""
 
+from hermes_lab.store.snapshots import Snapshot
 from hermes_lab.store.store import Store
 
-__all__ = ["Store"]
+__all__ = ["Snapshot", "Store"]

@@ -22,18 +22,23 @@ class Database:
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.engine: Engine = create_engine(url)
+        self._hasty = self.engine.execution_options(durable=False)
         if parsed.get_backend_name() == "sqlite":
-            event.listen(self.engine, "connect", _durable)
+            event.listen(self.engine, "connect", _prepare)
             event.listen(self.engine, "begin", _begin_immediately)
         self._connection: Connection | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """All or nothing. Nothing may be awaited inside: the block owns the database."""
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        """All or nothing. Nothing may be awaited inside: the block owns the database.
+
+        What is committed survives the death of this process; ``durable``, that of the machine too. The outermost
+        block decides.
+        """
         if self._connection is not None:
             yield self._connection
             return
-        with self.engine.begin() as connection:
+        with (self.engine if durable else self._hasty).begin() as connection:
             self._connection = connection
             try:
                 yield connection
@@ -45,17 +50,19 @@ class Database:
         self.engine.dispose()
 
 
-def _durable(dbapi_connection: Any, _record: object) -> None:
+def _prepare(dbapi_connection: Any, _record: object) -> None:
     # sqlite3's own transaction control begins too late for a read that a write depends on: we begin ourselves.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if mode not in ("wal", "memory"):
         _log.warning("The store keeps journal mode %s: WAL does not work on this file system.", mode)
-    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.close()
 
 
 def _begin_immediately(connection: Connection) -> None:
+    # With a write-ahead log, NORMAL leaves the commit to the operating system, and FULL waits for the disk.
+    level = "FULL" if connection.get_execution_options().get("durable", True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")

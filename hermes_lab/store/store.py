@@ -18,6 +18,7 @@ from hermes_lab.store.audit import AuditLog
 from hermes_lab.store.connection import Database
 from hermes_lab.store.idempotency import Idempotency
 from hermes_lab.store.instances import Instances
+from hermes_lab.store.run_events import RunEvents
 from hermes_lab.store.schema import upgrade
 from hermes_lab.store.shelf import Shelf
 from hermes_lab.store.snapshots import Snapshots
@@ -32,6 +33,7 @@ class Store:
         self.instances = Instances(self._database)
         self.instance_id = self.instances.register()
         self.runs = Shelf(self._database, tables.runs, Run, self.instance_id)
+        self.run_events = RunEvents(self._database)
         self.proposals = Shelf(self._database, tables.proposals, Proposal, self.instance_id)
         self.evidence = Shelf(self._database, tables.evidence, Evidence, self.instance_id)
         self.tool_calls = Shelf(self._database, tables.tool_calls, ToolCall, self.instance_id)
@@ -42,9 +44,10 @@ class Store:
         self.audit = AuditLog(self._database)
         self.idempotency = Idempotency(self._database, self.instance_id)
 
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """Several changes, all or nothing. Nothing may be awaited inside."""
-        return self._database.transaction()
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
+        """Several changes, all or nothing. Nothing may be awaited inside. Those that are not ``durable`` survive the
+        death of this process, but not that of the machine."""
+        return self._database.transaction(durable=durable)
 
     def close(self) -> None:
         """Leave the database. The instance stays in it: the next start ends what this one left unfinished."""

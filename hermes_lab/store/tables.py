@@ -31,6 +31,15 @@ runs = _payload_table(
     Column("output_path", Text, nullable=True, index=True),
     Column("origin", String(16), nullable=False),
 )
+# Every change of a run as it happens. The row of the run itself follows when the run starts and when it ends.
+run_events = Table(
+    "run_events",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("payload", Text, nullable=False),
+)
+run_records = _payload_table("run_records", "run_id")
 proposals = _payload_table(
     "proposals",
     "proposal_id",

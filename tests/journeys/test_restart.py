@@ -65,6 +65,29 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(
     assert workspace.sources("report.ipynb") == {"only": "print('better')", "other": "print(2)"}
 
 
+@pytest.mark.requirement("RUN-10", "RUN-15")
+def test_a_killed_server_knows_afterwards_what_became_of_each_cell(
+    server: Server, agent: Client, clients: Callable[..., Client], workspace: Workspace
+) -> None:
+    quick = [code(f"c{number}", f"print({number})") for number in range(30)]
+    path = workspace.write("long.ipynb", *quick, code("waits", STARTS_AND_WAITS), code("after", "1"))
+    run = agent.post("runs", input_path=path).json()
+    underway = agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 30)
+    underway = agent.wait_until(f"runs/{run['run_id']}", lambda now: now["cells"][30]["state"] == "running")
+
+    server.crash()
+    assert server.wait_until_alone() == []
+    server.start()
+
+    there = clients(server.url, agent.token).get(f"runs/{run['run_id']}").json()
+    assert (there["state"], there["cause"]) == ("failed", "interrupted")
+    assert there["version"] == underway["version"] + 1
+    assert there["progress"] == underway["progress"] == {"cells_total": 32, "cells_done": 30}
+    assert there["cells"][:30] == underway["cells"][:30]
+    states = {cell["cell_id"]: cell["state"] for cell in there["cells"]}
+    assert states == {**{f"c{number}": "completed" for number in range(30)}, "waits": "cancelled", "after": "not_run"}
+
+
 @pytest.mark.requirement("RUN-10")
 @pytest.mark.parametrize("end", [Server.crash, Server.stop])
 def test_evidence_that_was_running_is_failed_and_evidence_that_waits_still_waits(

@@ -19,6 +19,8 @@ from hermes_lab.model.actors import Author
 from hermes_lab.model.agents import StoredAgent
 from hermes_lab.model.errors import Conflict, InvalidRequest
 from hermes_lab.model.payload import new_id, now, sha256
+from hermes_lab.model.run_events import RunEvent, replayed
+from hermes_lab.model.runs import CellTiming, Progress, Run
 from hermes_lab.store import Store
 from hermes_lab.store.tables import metadata
 
@@ -115,6 +117,73 @@ def test_a_commit_is_on_the_disk_before_it_is_acknowledged(store: Store) -> None
     with store.transaction() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+def run_of(store: Store) -> Run:
+    """A run that was just created."""
+    run = Run(
+        run_id=new_id(),
+        author=AUTHOR,
+        input_path="a.ipynb",
+        input_hash=sha256("a"),
+        output_path="out.ipynb",
+        kernel_name="python3",
+        created_at=now(),
+        progress=Progress(cells_total=2),
+    )
+    store.runs.insert(run)
+    return run
+
+
+def event_of(run: Run, sequence: int, **fields: Any) -> RunEvent:
+    """A change of the run."""
+    wanted = {"event": "progressed", "at": now(), "state": "running", "progress": run.progress, **fields}
+    return RunEvent(run_id=run.run_id, sequence=sequence, **wanted)
+
+
+@pytest.mark.requirement("RUN-15")
+def test_events_are_read_in_their_order_from_any_place_on(store: Store) -> None:
+    run = run_of(store)
+    events = [event_of(run, number) for number in range(1, 6)]
+    for event in events:
+        store.run_events.append(event)
+    assert store.run_events.after(run.run_id, 0) == events
+    assert store.run_events.after(run.run_id, 3) == events[3:]
+    assert store.run_events.after(run.run_id, 1, limit=2) == events[1:3]
+    assert store.run_events.after(new_id(), 0) == []
+
+
+@pytest.mark.requirement("RUN-15")
+def test_a_run_and_its_events_make_the_run_as_it_is(store: Store) -> None:
+    run = run_of(store)
+    waiting, running = CellTiming(cell_id="a", state="not_run"), CellTiming(cell_id="a", state="running")
+    other = CellTiming(cell_id="b", state="not_run")
+    events = [
+        event_of(run, 1, event="queued", state="pending", queue_position=2),
+        event_of(run, 2, event="started", cells=[waiting, other]),
+        event_of(run, 3, cells=[running]),
+    ]
+    queued, started = replayed(run, events[:1]), replayed(run, events[:2])
+    assert (queued.state, queued.queue_position, queued.version) == ("pending", 2, 1)
+    assert (started.state, started.queue_position, started.started_at) == ("running", None, events[1].at)
+    assert replayed(run, events).cells == [running, other]
+    assert replayed(started, events) == replayed(run, events)
+    assert replayed(run, []) == run
+
+
+@pytest.mark.requirement("RUN-15")
+def test_an_event_is_handed_to_the_operating_system_at_once(store: Store, database: Path) -> None:
+    store.run_events.append(event_of(run_of(store), 1))
+    assert execute(database, "select count(*) from run_events") == [(1,)]
+
+
+@pytest.mark.requirement("RUN-15")
+def test_what_is_acknowledged_waits_for_the_disk_after_an_event_that_did_not(store: Store) -> None:
+    def synchronous(durable: bool) -> object:
+        with store.transaction(durable=durable) as connection:
+            return connection.exec_driver_sql("PRAGMA synchronous").scalar()
+
+    assert [synchronous(False), synchronous(True), synchronous(False)] == [1, 2, 1]  # NORMAL, FULL
 
 
 def test_the_store_is_closed_to_other_users(store: Store, database: Path) -> None:

@@ -1333,6 +1333,13 @@ export interface components {
       since?: number | null;
       /** Run Id */
       run_id: string;
+      /**
+       * Until
+       * @description What `wait` waits for: the next change, or the end of the run
+       * @default changed
+       * @enum {string}
+       */
+      until?: 'changed' | 'ended';
     };
     /**
      * GetRunNotebook
@@ -2119,6 +2126,11 @@ export interface components {
        */
       prepare_only: boolean;
       /**
+       * Allow Unknown
+       * @default false
+       */
+      allow_unknown: boolean;
+      /**
        * Allow Errors
        * @default false
        */
@@ -2534,6 +2546,7 @@ export interface operations {
       query?: {
         wait?: number;
         since?: number | null;
+        until?: 'changed' | 'ended';
       };
       header?: never;
       path: {
