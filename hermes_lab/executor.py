@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from hermes_lab.engines import notebook_format
-from hermes_lab.engines.papermill import check_parameters
+from hermes_lab.engines.papermill import check_known, check_parameters, inspect_parameters
+from hermes_lab.engines.remote_copy import RemoteCopy
+from hermes_lab.engines.storage import check_storage, read_text, scheme_of
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from hermes_lab.model.parameters import NotebookParameters
 from hermes_lab.model.payload import JsonObject, Notebook, new_id
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.kernels import find_kernel_spec
@@ -16,10 +21,42 @@ from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
+    ExecutionStarted,
+    Limits,
     NotebookRunner,
     OnEvent,
     kernel_name_of,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class Options(TypedDict, total=False):
+    """How a notebook is executed; times in seconds. Where papermill has an option, this has its meaning."""
+
+    kernel_name: str | None
+    """Default: the notebook's own."""
+    language: str | None
+    """Of the parameters; default: that of the kernel."""
+    timeout: float | None
+    """For the whole run."""
+    cell_timeout: float | None
+    """For each cell."""
+    start_timeout: float | None
+    """Until the kernel answers."""
+    cwd: str | Path | None
+    """Where the notebook works; default: its own folder, and for a notebook at a URL the present one."""
+    secret_parameters: dict[str, str]
+    """Environment variables of the kernel; masked in every output, never written."""
+    allow_unknown: bool
+    """Inject parameters as papermill does: names and types that the notebook does not declare, too."""
+    allow_errors: bool
+    """Go on after a cell that failed."""
+    prepare_only: bool
+    """Write the notebook with its parameters, execute nothing."""
+    report_mode: bool
+    """Have the sources of all code cells hidden."""
 
 
 def _unheard(_event: ExecutionEvent) -> None:
@@ -29,8 +66,8 @@ def _unheard(_event: ExecutionEvent) -> None:
 class NotebookExecutor:
     """Runs notebooks with papermill's parameters, each in a fresh kernel that is gone when the run is.
 
-    The notebook works in its own folder, as in JupyterLab. ``runner`` is where the kernels live; by default this
-    process.
+    A notebook is a file, or at a URL that papermill has a storage for (``s3://…``); so is its output. ``runner`` is
+    where the kernels live; by default this process.
     """
 
     def __init__(self, runner: NotebookRunner | None = None) -> None:
@@ -41,9 +78,7 @@ class NotebookExecutor:
         input_path: str | Path,
         output_path: str | Path,
         parameters: dict[str, Any] | None = None,
-        *,
-        kernel_name: str | None = None,
-        timeout: float | None = None,
+        **options: Unpack[Options],
     ) -> JsonObject:
         """Execute a notebook and answer with the fields of an `ExecutionResult`.
 
@@ -55,9 +90,7 @@ class NotebookExecutor:
             InvalidRequest: it is no notebook, there is no such kernel, or a parameter cannot be written for it.
             Unavailable: the run could not be carried out: no kernel came up, or the output cannot be written.
         """
-        ended = await self.run(
-            input_path, output_path, parameters, kernel_name=kernel_name, timeout=timeout, on_event=_unheard
-        )
+        ended = await self.run(input_path, output_path, parameters, **options)
         if ended.result is None or ended.cause in {"kernel_failed_to_start", "output_unwritable"}:
             raise Unavailable(ended.message or "The run was lost.", code=ended.cause)
         return ended.result.model_dump(mode="json")
@@ -68,49 +101,146 @@ class NotebookExecutor:
         output_path: str | Path,
         parameters: dict[str, Any] | None = None,
         *,
-        kernel_name: str | None = None,
-        timeout: float | None = None,
         on_event: OnEvent = _unheard,
+        **options: Unpack[Options],
     ) -> ExecutionEnded:
         """Like `execute`, for a caller who follows the run and wants all that is known of its end."""
-        request = await asyncio.to_thread(
-            _request, Path(input_path), Path(output_path), parameters or {}, kernel_name, timeout
-        )
-        return await self._runner.execute(request, on_event)
+        return await self.carry_out(await self.request(input_path, output_path, parameters, **options), on_event)
+
+    async def request(
+        self,
+        input_path: str | Path,
+        output_path: str | Path,
+        parameters: dict[str, Any] | None = None,
+        **options: Unpack[Options],
+    ) -> ExecuteNotebook:
+        """What the runner will be asked, for a caller who wants to see the notebook before `carry_out`.
+
+        Raises:
+            As `execute`; nothing was executed, and nothing written.
+        """
+        return await asyncio.to_thread(_request, str(input_path), str(output_path), parameters or {}, options)
+
+    async def carry_out(self, request: ExecuteNotebook, on_event: OnEvent = _unheard) -> ExecutionEnded:
+        """Execute what `request` answered."""
+        remote = request.recorded_output_path
+        if remote is None or scheme_of(remote) is None:
+            return await self._runner.execute(request, on_event)
+        return await self._uploaded(request, remote, on_event)
+
+    async def inspect_parameters(
+        self, input_path: str | Path, *, kernel_name: str | None = None, language: str | None = None
+    ) -> NotebookParameters:
+        """The parameters that a notebook declares in its cell tagged `parameters`.
+
+        Raises:
+            NotFound: there is no such notebook.
+            InvalidRequest: it is no notebook, or there is no such kernel.
+        """
+        return await asyncio.to_thread(_inspected, str(input_path), kernel_name, language)
 
     async def close(self) -> None:
         """End what still runs."""
         await self._runner.close()
 
+    async def _uploaded(self, request: ExecuteNotebook, remote: str, on_event: OnEvent) -> ExecutionEnded:
+        """Execute with an output notebook on this machine, which is copied to its URL while it changes."""
+        local = Path(request.output_path)
+        copy = RemoteCopy(local, remote)
+        cancelling: list[asyncio.Task[None]] = []
 
-def _request(
-    input_path: Path,
-    output_path: Path,
-    parameters: JsonObject,
-    kernel_name: str | None,
-    timeout: float | None,
-) -> ExecuteNotebook:
-    source, output = input_path.resolve(), output_path.resolve()
-    if source == output:
-        raise Conflict("A run does not overwrite its input.", code="output_exists", field="output_path")
-    notebook = _read(source)
-    kernel = kernel_name_of(notebook, kernel_name)
-    check_parameters(parameters, kernel, find_kernel_spec(kernel).language)
-    return ExecuteNotebook(
-        run_id=new_id(),
-        notebook=notebook,
-        input_path=str(input_path),
-        output_path=str(output),
-        working_folder=str(source.parent),
-        parameters=parameters,
-        kernel_name=kernel,
-        timeout_seconds=timeout,
+        def give_up() -> None:
+            cancelling.append(asyncio.ensure_future(self._runner.cancel(request.run_id)))
+
+        def hear(event: ExecutionEvent) -> None:
+            if isinstance(event, ExecutionStarted):
+                copy.begin(give_up)
+            on_event(event)
+
+        ended = await self._runner.execute(request, hear)
+        try:
+            await copy.finish()
+            if copy.broken is not None:
+                raise copy.broken
+        except OSError as error:
+            return _unwritable(ended, f"{error} The output notebook is kept in {local}.")
+        await asyncio.to_thread(shutil.rmtree, local.parent, ignore_errors=True)
+        return ended
+
+
+def _unwritable(ended: ExecutionEnded, message: str) -> ExecutionEnded:
+    result = ended.result.model_copy(update={"status": "error"}) if ended.result else None
+    return ended.model_copy(
+        update={"state": "failed", "cause": "output_unwritable", "message": message, "result": result}
     )
 
 
-def _read(path: Path) -> Notebook:
+def _request(input_path: str, output_path: str, parameters: JsonObject, options: Options) -> ExecuteNotebook:
+    notebook = _read(input_path)
+    kernel = kernel_name_of(notebook, options.get("kernel_name"))
+    language = options.get("language") or find_kernel_spec(kernel).language
+    check_parameters(parameters, kernel, language)
+    if not options.get("allow_unknown"):
+        check_known(notebook, parameters, kernel, language)
+    start_timeout = options.get("start_timeout")
+    return ExecuteNotebook(
+        run_id=new_id(),
+        notebook=notebook,
+        input_path=input_path,
+        output_path=_local_output(input_path, output_path),
+        recorded_output_path=output_path,
+        working_folder=str(_working_folder(input_path, options)),
+        parameters=parameters,
+        secret_parameters=options.get("secret_parameters", {}),
+        prepare_only=options.get("prepare_only", False),
+        allow_errors=options.get("allow_errors", False),
+        kernel_name=kernel,
+        language=options.get("language"),
+        report_mode=options.get("report_mode", False),
+        timeout_seconds=options.get("timeout"),
+        cell_timeout_seconds=options.get("cell_timeout"),
+        limits=Limits() if start_timeout is None else Limits(start_seconds=start_timeout),
+    )
+
+
+def _local_output(input_path: str, output_path: str) -> str:
+    """The file that the runner writes."""
+    if input_path == output_path or _same_file(input_path, output_path):
+        raise Conflict("A run does not overwrite its input.", code="output_exists", field="output_path")
+    if scheme_of(output_path) is None:
+        return str(Path(output_path).resolve())
+    check_storage(output_path, "output_path")
+    return str(Path(tempfile.mkdtemp(prefix="hermes-output-")) / output_path.rstrip("/").rpartition("/")[2])
+
+
+def _same_file(input_path: str, output_path: str) -> bool:
+    local = scheme_of(input_path) is None and scheme_of(output_path) is None
+    return local and Path(input_path).resolve() == Path(output_path).resolve()
+
+
+def _working_folder(input_path: str, options: Options) -> Path:
+    folder = options.get("cwd")
+    if folder is None:
+        return Path.cwd() if scheme_of(input_path) else Path(input_path).resolve().parent
+    if not Path(folder).is_dir():
+        raise InvalidRequest(f"There is no folder {folder}.", code="no_such_folder", field="cwd")
+    return Path(folder).resolve()
+
+
+def _inspected(input_path: str, kernel_name: str | None, language: str | None) -> NotebookParameters:
+    notebook = _read(input_path)
+    kernel = kernel_name_of(notebook, kernel_name)
+    language = language or find_kernel_spec(kernel).language
+    return inspect_parameters(notebook, kernel, language, path=input_path)
+
+
+def _read(path: str) -> Notebook:
+    return notebook_format.parse(read_text(path) if scheme_of(path) else _file_text(Path(path)), "input_path")
+
+
+def _file_text(path: Path) -> str:
     try:
-        return notebook_format.parse(path.read_text(encoding="utf-8"), "input_path")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise NotFound(f"There is no {path}.", code="no_such_notebook", field="input_path") from error
     except (OSError, UnicodeDecodeError) as error:

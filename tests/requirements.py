@@ -19,6 +19,9 @@ REQUIREMENTS: dict[str, str] = {
     "RUN-13": "The death of the runner's process fails its own runs alone, and the next run works.",
     "RUN-14": "Scraps are read as values that every JSON parser takes, as scrapbook itself reads them.",
     "RUN-15": "Every change of a run is recorded at once, and is there after the server was killed.",
+    "PARAM-1": "What a notebook can be given is told with types, defaults and help, as papermill finds them.",
+    "PARAM-2": "A parameter that the notebook does not declare is refused unless the caller insists.",
+    "PARAM-3": "Parameters are written into a notebook exactly as papermill writes them, in every language.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 
 from hermes_lab._version import __version__
+from hermes_lab.cli.run_options import add_display_options, add_execution_options, add_parameter_options
 
 _RUN_EPILOG = """\
-A value is read as JSON (3, true, "3", [1, 2]), else as text.
+NOTEBOOK and OUT may be files or URLs that papermill has a storage for, such as s3://bucket/report.ipynb.
+A value is read as a number or as JSON (3, true, "3", [1, 2]), else as text.
 Exit codes: 0 the notebook ran, 1 a cell failed, 2 it could not be run as asked, 3 the kernel died or did not
-start, 4 it took longer than --timeout.
+start, 4 it took longer than --timeout or --execution-timeout, 130 it was interrupted.
 """
 
 
@@ -57,21 +59,14 @@ def _add_run(commands: _SubParsersAction[ArgumentParser]) -> None:
         formatter_class=RawDescriptionHelpFormatter,
     )
     run.add_argument("notebook", metavar="NOTEBOOK")
-    run.add_argument(
-        "-p",
-        "--parameter",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="a parameter of the notebook; may be repeated",
-    )
-    run.add_argument("-o", "--output", metavar="OUT", help="the executed copy (default: runs/<notebook>/<id>.ipynb)")
-    run.add_argument("-k", "--kernel", metavar="NAME", help="default: the notebook's own")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", help="for the whole run")
+    run.add_argument("out", nargs="?", metavar="OUT", help="the executed copy (default: runs/<notebook>/<id>.ipynb)")
+    run.add_argument("-o", "--output", metavar="OUT", help="the same as OUT")
     run.add_argument("--overwrite", action="store_true", help="replace an output notebook that exists")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
+    run.add_argument("--help-notebook", action="store_true", help="show the parameters of the notebook, run nothing")
+    add_parameter_options(run)
+    add_execution_options(run)
+    add_display_options(run)
     run.set_defaults(command=_run_notebook)
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
 
+from hermes_lab.cli.display import Echo, ProgressBar
 from hermes_lab.cli.exits import CANCELLED, FAILED, KERNEL, OK, TIMED_OUT, USAGE, CommandFailed
+from hermes_lab.cli.notebook_help import notebook_help
+from hermes_lab.cli.parameters import parameters, secrets
+from hermes_lab.engines.storage import scheme_of
 from hermes_lab.executor import NotebookExecutor
 from hermes_lab.model.errors import HermesError
 from hermes_lab.model.payload import JsonObject, new_id
 from hermes_lab.model.runs import Cause
+from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import ExecutionEnded, ExecutionEvent
 
 _EXIT_CODES: dict[Cause, int] = {
@@ -27,49 +32,93 @@ _EXIT_CODES: dict[Cause, int] = {
     "unresponsive": KERNEL,
     "timed_out": TIMED_OUT,
 }
-_PYTHON_WORDS = {"True": True, "False": False, "None": None}
 
 
 def run(options: Namespace) -> int:
     """Run the notebook in this process and print what it came to."""
-    output = Path(options.output or f"runs/{Path(options.notebook).stem}/{new_id()}.ipynb")
-    if output.exists() and not options.overwrite:
-        raise CommandFailed(f"{output} exists; --overwrite replaces it")
-    if options.timeout is not None and not options.timeout > 0:
-        raise CommandFailed("--timeout must be a number of seconds above 0")
-    try:
-        ended = asyncio.run(_executed(options, output))
-    except HermesError as error:
-        code = KERNEL if error.code == "kernel_not_found" else USAGE
-        raise CommandFailed(error.message, code) from error
+    if options.help_notebook:
+        return _help(options)
+    output = _output(options)
+    for name in ("timeout", "execution_timeout", "start_timeout"):
+        seconds = getattr(options, name)
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise CommandFailed(f"--{name.replace('_', '-')} must be a number of seconds above 0")
+    with (
+        _refusals(),
+        Echo.open(log=options.log_output, stdout_file=options.stdout_file, stderr_file=options.stderr_file) as echo,
+    ):
+        ended = asyncio.run(_executed(options, output, echo))
     _print_json(ended, output) if options.json else _print_words(ended, output)
     return _exit_code(ended)
 
 
-def value(text: str) -> Any:
-    """The value of a parameter: JSON or a Python word where it is that, else the text itself."""
-    if text in _PYTHON_WORDS:
-        return _PYTHON_WORDS[text]
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What cannot be done is one line, and says by its exit code whether it is for want of the kernel."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return text
+        yield
+    except HermesError as error:
+        code = KERNEL if error.code == "kernel_not_found" else USAGE
+        # The command line calls the switch by its own name.
+        raise CommandFailed(error.message.replace("`allow_unknown`", "--allow-unknown"), code) from error
 
 
-async def _executed(options: Namespace, output: Path) -> ExecutionEnded:
-    executor = NotebookExecutor()
+def _help(options: Namespace) -> int:
+    with _refusals():
+        inspected = asyncio.run(
+            NotebookExecutor().inspect_parameters(
+                options.notebook, kernel_name=options.kernel, language=options.language
+            )
+        )
+    print(inspected.model_dump_json(indent=2) if options.json else notebook_help(inspected))
+    # papermill's exit code
+    return FAILED if inspected.cell_id is None else OK
+
+
+def _output(options: Namespace) -> str:
+    if options.out is not None and options.output is not None:
+        raise CommandFailed("OUT and --output are the same; give one of them")
+    given = options.out or options.output
+    output: str = given or f"runs/{PurePath(options.notebook).stem}/{new_id()}.ipynb"
+    if scheme_of(output) is None and Path(output).exists() and not options.overwrite:
+        raise CommandFailed(f"{output} exists; --overwrite replaces it")
+    return output
+
+
+async def _executed(options: Namespace, output: str, echo: Echo) -> ExecutionEnded:
+    wants_echo = options.log_output or options.stdout_file or options.stderr_file
+    executor = NotebookExecutor(InProcessRunner(on_message=echo.hear if wants_echo else None))
     with _ended_by_signals(executor):
+        bar = None
         try:
-            return await executor.run(
+            request = await executor.request(
                 options.notebook,
                 output,
-                {name: value(text) for name, text in options.parameters},
+                parameters(options, output),
                 kernel_name=options.kernel,
+                language=options.language,
+                cwd=options.cwd,
                 timeout=options.timeout,
-                on_event=_show if sys.stderr.isatty() and not options.json else _unseen,
+                cell_timeout=options.execution_timeout,
+                start_timeout=options.start_timeout,
+                secret_parameters=secrets(options),
+                allow_unknown=options.allow_unknown,
+                allow_errors=options.allow_errors,
+                prepare_only=options.prepare_only,
+                report_mode=options.report_mode,
             )
+            bar = ProgressBar(request.notebook) if _wants_bar(options) else None
+            return await executor.carry_out(request, bar.show if bar else _unseen)
         finally:
+            if bar is not None:
+                bar.close()
             await executor.close()
+
+
+def _wants_bar(options: Namespace) -> bool:
+    if options.progress_bar is not None:
+        return bool(options.progress_bar)
+    return sys.stderr.isatty() and not options.json and not options.log_output
 
 
 @contextmanager
@@ -98,13 +147,13 @@ def _exit_code(ended: ExecutionEnded) -> int:
     return _EXIT_CODES.get(ended.cause, USAGE) if ended.cause else FAILED
 
 
-def _print_json(ended: ExecutionEnded, output: Path) -> None:
+def _print_json(ended: ExecutionEnded, output: str) -> None:
     answer: JsonObject = ended.result.model_dump(mode="json") if ended.result else {}
-    answer |= {"state": ended.state, "cause": ended.cause, "message": ended.message, "output_path": str(output)}
+    answer |= {"state": ended.state, "cause": ended.cause, "message": ended.message, "output_path": output}
     print(json.dumps(answer, indent=2))
 
 
-def _print_words(ended: ExecutionEnded, output: Path) -> None:
+def _print_words(ended: ExecutionEnded, output: str) -> None:
     result = ended.result
     seconds = f" in {result.duration_seconds:.1f} s" if result else ""
     print(f"{ended.state}{seconds}: {ended.progress.cells_done} of {ended.progress.cells_total} code cells")
@@ -118,15 +167,5 @@ def _print_words(ended: ExecutionEnded, output: Path) -> None:
         print(f"jupyter hermes: {' '.join(str(what).split())}", file=sys.stderr)
 
 
-def _show(event: ExecutionEvent) -> None:
-    print(f"\r{event.progress.cells_done}/{event.progress.cells_total} cells", end="", file=sys.stderr, flush=True)
-    if event.progress.cells_done == event.progress.cells_total:
-        print(file=sys.stderr)
-
-
 def _unseen(_event: ExecutionEvent) -> None:
     """Progress is for people who look at a terminal."""
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")

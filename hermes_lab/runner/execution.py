@@ -11,7 +11,7 @@ from typing import cast
 from jupyter_client.kernelspec import KernelSpec
 from nbformat.v4 import new_output
 
-from hermes_lab.engines.papermill import add_error_markers, parameterize
+from hermes_lab.engines.papermill import add_error_markers, hide_inputs, parameterize
 from hermes_lab.engines.scrapbook import read_scraps
 from hermes_lab.engines.strict_json import strict
 from hermes_lab.model.errors import InvalidRequest
@@ -47,7 +47,8 @@ class Execution:
         self._environments = environments
         self._environment: Environment | None = None
         self._stop: asyncio.Future[StopReason] = asyncio.get_running_loop().create_future()
-        self._notebook = prepare(request.notebook, request.input_path, request.output_path)
+        recorded = request.recorded_output_path or request.output_path
+        self._notebook = prepare(request.notebook, request.input_path, recorded)
         self._kernel_name = kernel_name_of(request.notebook, request.kernel_name)
         self._spec = self._specialize()
         self._account = Account(request, self._notebook, on_event)
@@ -78,7 +79,10 @@ class Execution:
         """Write the parameters into the notebook in its kernel's language; or why this cannot be."""
         try:
             spec = find_kernel_spec(self._kernel_name)
-            parameterize(self._notebook, self._request.parameters, self._kernel_name, spec.language)
+            language = self._request.language or spec.language
+            parameterize(self._notebook, self._request.parameters, self._kernel_name, language)
+            if self._request.report_mode:
+                hide_inputs(self._notebook)
         except InvalidRequest as error:
             return failed(cast(Cause, error.code), error.message)
         return spec

@@ -55,6 +55,9 @@ class ExecuteNotebook(Payload):
     notebook: Notebook
     input_path: str | None = None
     output_path: str = Field(description="Absolute path on this machine; a missing folder is made")
+    recorded_output_path: str | None = Field(
+        default=None, description="What the notebook records as its output path; null: `output_path`"
+    )
     replaces: str = Field(
         default="anything",
         description='What may be there already: "anything", "nothing", or the sha256 of the one file that is replaced',
@@ -67,6 +70,8 @@ class ExecuteNotebook(Payload):
     prepare_only: bool = Field(default=False, description="Write the notebook with its parameters, start no kernel")
     allow_errors: bool = Field(default=False, description="Go on after a cell that failed")
     kernel_name: str | None = Field(default=None, description="Null: the notebook's own")
+    language: str | None = Field(default=None, description="Of the parameters; null: that of the kernel's spec")
+    report_mode: bool = Field(default=False, description="Have the sources of all code cells hidden")
     timeout_seconds: float | None = Field(default=None, gt=0, description="For the whole run")
     cell_timeout_seconds: float | None = Field(default=None, gt=0, description="For each cell")
     limits: Limits = Field(default_factory=Limits)

@@ -1,12 +1,7 @@
-"""papermill: parameters and the marks it leaves in a notebook that failed.
-
-The one place that imports papermill, and only where it is called for: the import takes a second or two,
-because it loads every papermill engine that is installed.
-"""
+"""Writing parameters into a notebook with papermill's translators."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import keyword
 import math
 import re
@@ -14,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject
-from hermes_lab.model.runs import CellState
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -22,30 +16,8 @@ if TYPE_CHECKING:
 INJECTED = "injected-parameters"
 """Tag of the cell that papermill writes the parameters into, and its id where that id is free."""
 
-STATUS: dict[CellState, str] = {
-    "not_run": "pending",
-    "running": "running",
-    "completed": "completed",
-    "failed": "failed",
-    "died": "failed",
-    "cancelled": "failed",
-}
-"""papermill's word, of its four, for what has become of a cell."""
-
-_MARKER = "papermill-error-cell-tag"
-"""papermill's `ERROR_MARKER_TAG`; most runs have none of these cells, and need no papermill to know it."""
 _NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]*")
 _SCALARS = (str, bool, int, float, type(None))
-
-
-def load() -> None:
-    """Import papermill now, so that nobody waits for it later."""
-    import papermill  # noqa: F401
-
-
-def version() -> str:
-    """The version of papermill whose formats are written."""
-    return importlib.metadata.version("papermill")
 
 
 def check_parameters(parameters: JsonObject, kernel_name: str, language: str | None = None) -> None:
@@ -58,8 +30,8 @@ def check_parameters(parameters: JsonObject, kernel_name: str, language: str | N
     """
     if not parameters:
         return
-    language = _language(kernel_name, language)
-    translator = _translator(kernel_name, language)
+    language = language_of(kernel_name, language)
+    translator = find_translator(kernel_name, language)
     for name, value in parameters.items():
         _check_name(name, language)
         _check_value(value, f"parameters.{name}")
@@ -74,7 +46,10 @@ def check_parameters(parameters: JsonObject, kernel_name: str, language: str | N
 
 
 def parameterize(
-    notebook: NotebookNode, parameters: JsonObject, kernel_name: str, language: str | None = None
+    notebook: NotebookNode,
+    parameters: JsonObject,
+    kernel_name: str,
+    language: str | None = None,
 ) -> NotebookNode:
     """The notebook with papermill's injected cell; a cell that an earlier run injected is replaced.
 
@@ -91,7 +66,7 @@ def parameterize(
 
     taken = {cell.id: INJECTED in cell.metadata.tags for cell in notebook.cells}
     parameterized: NotebookNode = parameterize_notebook(
-        notebook, parameters, kernel_name=kernel_name, language=_language(kernel_name, language)
+        notebook, parameters, kernel_name=kernel_name, language=language_of(kernel_name, language)
     )
     injected = next(cell for cell in parameterized.cells if INJECTED in cell.metadata.tags)
     replaced = next((cell_id for cell_id, was_injected in taken.items() if was_injected), None)
@@ -100,23 +75,7 @@ def parameterize(
     return parameterized
 
 
-def without_error_markers(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without the cells that papermill adds to the output of a failed run; changed in place."""
-    notebook.cells = [cell for cell in notebook.cells if _MARKER not in cell.metadata.get("tags", [])]
-    return notebook
-
-
-def add_error_markers(notebook: NotebookNode, index: int) -> None:
-    """Add papermill's two marker cells for a failure of the cell at ``index``: at the top, and before it."""
-    from nbformat.v4 import new_markdown_cell
-    from papermill.execute import ERROR_ANCHOR_MSG, ERROR_MESSAGE_TEMPLATE
-
-    top = ERROR_MESSAGE_TEMPLATE % notebook.cells[index].execution_count
-    for position, text in ((index, ERROR_ANCHOR_MSG), (0, top)):
-        notebook.cells.insert(position, new_markdown_cell(text, metadata={"tags": [_MARKER]}))
-
-
-def _language(kernel_name: str, language: str | None) -> str | None:
+def language_of(kernel_name: str, language: str | None) -> str | None:
     """The language as papermill spells it."""
     if not language:
         # Jupyter's own kernel has this name in every installation, and is Python by definition.
@@ -125,7 +84,12 @@ def _language(kernel_name: str, language: str | None) -> str | None:
     return "R" if lowered == "r" else lowered
 
 
-def _translator(kernel_name: str, language: str | None) -> Any:
+def find_translator(kernel_name: str, language: str | None) -> Any:
+    """papermill's translator for a kernel.
+
+    Raises:
+        InvalidRequest: it has none for the language.
+    """
     from papermill.exceptions import PapermillException
     from papermill.translators import papermill_translators
 
