@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import cast
 
 from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bunch, Dict, Enum, Float, Integer, TraitError, Unicode, default, validate
+from traitlets import Bunch, Dict, Enum, Float, Integer, List, TraitError, Unicode, default, validate
 
 from hermes_lab.composition import Composition, Settings
 from hermes_lab.engines.injection import inject
 from hermes_lab.engines.kernel_specs import kernel_languages
+from hermes_lab.engines.sandbox_probe import probe
 from hermes_lab.handlers.authentication import Shared
 from hermes_lab.handlers.routes import routes
+from hermes_lab.handlers.tool_channel import ToolChannel
 from hermes_lab.model.events import Changed
 from hermes_lab.model.tool_calls import Policy
 from hermes_lab.model.tools import TOOLS
@@ -37,10 +41,15 @@ class HermesLab(ExtensionApp):
         help="SQLAlchemy URL of the store. Default: a SQLite file in the Jupyter data folder, one a root folder."
     ).tag(config=True)
     agent_execution = Enum(
-        ["ask", "allow", "deny"],
-        default_value="ask",
-        help="Whether evidence that an agent asks for runs at once (allow), waits for a person (ask), or never runs "
-        "(deny). It executes code that the agent wrote as the user of this server.",
+        ["sandbox", "ask", "allow", "deny"],
+        help="How code runs that an agent wrote, which evidence executes: shut off from the rest of the machine "
+        "(sandbox), as the user of this server once a person let it (ask) or at once (allow), or not at all (deny). "
+        "Default: sandbox where bubblewrap works, else ask.",
+    ).tag(config=True)
+    sandbox_readable_folders = List(
+        Unicode(),
+        help="Folders that code in the sandbox may read besides the system and the kernel's own installation, such as "
+        "a library that is installed in editable mode. Absolute paths.",
     ).tag(config=True)
     max_concurrent_runs = Integer(
         help="How many notebooks are executed at the same time. Default: the number of processors."
@@ -79,6 +88,10 @@ class HermesLab(ExtensionApp):
     def _default_db_url(self) -> str:
         return default_url(self._server.root_dir)
 
+    @default("agent_execution")
+    def _default_agent_execution(self) -> str:
+        return "sandbox" if probe().works else "ask"
+
     @default("max_concurrent_runs")
     def _default_max_concurrent_runs(self) -> int:
         return os.cpu_count() or 1
@@ -95,6 +108,9 @@ class HermesLab(ExtensionApp):
         """Compose the services and give every kernel its token from now on."""
         server = self._server
         self._event_logger.register_event_schema(_EVENT_SCHEMA)
+        self._say_where_agents_code_runs()
+        # Short: the path of a Unix socket has 107 bytes. Private: whoever reaches the socket may try tokens.
+        self._socket_folder = Path(tempfile.mkdtemp(prefix="hermes-"))
         self.composition = Composition(
             Settings(
                 db_url=self.db_url,
@@ -103,6 +119,8 @@ class HermesLab(ExtensionApp):
                 # What lies in there opens doors: the server's own tokens, and our store.
                 closed_folders=(Path(server.runtime_dir), self._data_folder()),
                 agent_execution=cast("AgentExecution", self.agent_execution),
+                tool_socket=self._tool_socket,
+                sandbox_readable_folders=tuple(Path(folder) for folder in self.sandbox_readable_folders),
                 max_concurrent_runs=self.max_concurrent_runs,
                 limits=Limits(
                     grace_seconds=self.grace_seconds,
@@ -132,13 +150,30 @@ class HermesLab(ExtensionApp):
         composition = self.composition
         shared = Shared(composition.services, composition.kernels, composition.ready, self.body_limit_bytes)
         self.handlers.extend(routes(shared))
+        self._tool_channel = ToolChannel(shared, self._server.web_app.settings, self._tool_socket)
 
     async def _start_jupyter_server_extension(self, _serverapp: ServerApp) -> None:
+        self._tool_channel.open()
         await self.composition.start()
 
     async def stop_extension(self) -> None:
         """End runs and waiting calls, and leave the store."""
         await self.composition.close()
+        await self._tool_channel.close()
+        shutil.rmtree(self._socket_folder, ignore_errors=True)
+
+    def _say_where_agents_code_runs(self) -> None:
+        report = probe()
+        if self.agent_execution == "sandbox" and not report.works:
+            self.log.warning("Code of agents does not run: there is no sandbox here. %s", report.reason)
+        elif self.agent_execution == "ask" and not report.works:
+            self.log.info("Code of agents waits for a person: there is no sandbox here. %s", report.reason)
+        else:
+            self.log.info("HermesLab.agent_execution is %s.", self.agent_execution)
+
+    @property
+    def _tool_socket(self) -> Path:
+        return self._socket_folder / "tools.sock"
 
     def _emit(self, changed: Changed) -> None:
         self._event_logger.emit(schema_id=_EVENT_ID, data=changed.model_dump(mode="json"))

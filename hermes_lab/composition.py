@@ -46,6 +46,8 @@ class Settings:
     data_folder: Path
     closed_folders: tuple[Path, ...]
     agent_execution: AgentExecution
+    tool_socket: Path
+    sandbox_readable_folders: tuple[Path, ...]
     max_concurrent_runs: int
     limits: Limits
     evidence_copy_limit_bytes: int
@@ -89,7 +91,12 @@ class Composition:
         runs = Runs(store, events, documents, root, executions, kernel_languages, tasks)
         merges = Merges(store, events, documents, views)
         policy = EvidencePolicy(
-            settings.agent_execution, settings.data_folder / "evidence", settings.evidence_copy_limit_bytes
+            settings.agent_execution,
+            settings.data_folder / "evidence",
+            settings.evidence_copy_limit_bytes,
+            settings.tool_socket,
+            settings.sandbox_readable_folders,
+            (settings.root_folder, settings.data_folder, *settings.closed_folders),
         )
         self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder)
         self.services = Services(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 URL = "HERMES_LAB_URL"
+SOCKET = "HERMES_LAB_SOCKET"
 TOKEN = "HERMES_LAB_KERNEL_TOKEN"  # noqa: S105 - the name of the variable
 RECONNECT_DELAYS = (0.0, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt after a dropped or refused connection."""
@@ -35,6 +36,8 @@ class Server(NamedTuple):
 
     url: str
     token: str
+    socket: Optional[str] = None
+    """The path of a Unix socket, which stands in for the host and port of the address."""
 
     @classmethod
     def of_this_kernel(cls) -> "Server":
@@ -43,13 +46,14 @@ class Server(NamedTuple):
         Raises:
             NoServer: this interpreter was not started by a server with hermes_lab.
         """
-        url, token = os.environ.get(URL), os.environ.get(TOKEN)
+        socket, token = os.environ.get(SOCKET), os.environ.get(TOKEN)
+        url = "http://localhost/" if socket else os.environ.get(URL)
         if not url or not token:
             raise NoServer(
                 "No hermes_lab server started this kernel, so there is nobody to run tools. Open the "
                 "notebook in a JupyterLab that has hermes_lab, and start a new kernel."
             )
-        return cls(url if url.endswith("/") else url + "/", token)
+        return cls(url if url.endswith("/") else url + "/", token, socket)
 
     def ask(self, method: str, path: str, body: Optional[Dict[str, Any]], wait: float) -> Answer:
         """The server's answer to one request, which may be sent again over a new connection.
@@ -76,11 +80,12 @@ class Server(NamedTuple):
                 _close()
                 raise
         raise NoServer(
-            f"The Jupyter server at {self.url} does not answer ({failure!r}). If it was restarted, start a new kernel."
+            f"The Jupyter server at {self.socket or self.url} does not answer ({failure!r}). "
+            "If it was restarted, start a new kernel."
         )
 
     def _exchange(self, method: str, path: str, payload: Optional[bytes], wait: float) -> Answer:
-        connection = _connection(self.url)
+        connection = _connection(self)
         connection.timeout = wait + PATIENCE
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
@@ -102,16 +107,20 @@ def _json_object(content: bytes, status: int, url: str) -> Dict[str, Any]:
     raise NoServer(f"What answers at {url} is no hermes_lab server (HTTP {status}, no JSON object).")
 
 
-def _connection(url: str) -> "HTTPConnection":
+def _connection(server: Server) -> "HTTPConnection":
     """This thread's open connection; a forked child must not share its parent's."""
-    owner: Tuple[int, str] = (os.getpid(), url)
+    owner: Tuple[int, str, Optional[str]] = (os.getpid(), server.url, server.socket)
     if getattr(_open, "owner", None) != owner:
-        _open.connection, _open.owner = _connect(url), owner
+        _open.connection, _open.owner = _connect(server.url, server.socket), owner
     connection: HTTPConnection = _open.connection
     return connection
 
 
-def _connect(url: str) -> "HTTPConnection":
+def _connect(url: str, unix_socket: Optional[str]) -> "HTTPConnection":
+    if unix_socket:
+        from hermes_runtime.unix import UnixConnection  # noqa: PLC0415
+
+        return UnixConnection(unix_socket)
     # http.client knows no proxies, so none stands between a kernel and its own server.
     from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415
 

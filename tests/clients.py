@@ -62,6 +62,16 @@ class Client:
             assert remaining > 0, f"{path} did not come to what was waited for; it is {found}"
             since = found["version"]
 
+    def wait_until_there(self, path: str, condition: Callable[[Json], bool], **query: Any) -> Json:
+        """Ask for a list until it has an item for which the condition holds; that item."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            found: list[Json] = [item for item in self.get(path, **query).json()["items"] if condition(item)]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, f"nothing that was waited for came to {path}"
+            time.sleep(0.05)
+
     def wait_until_ended(self, run: Json | requests.Response) -> Json:
         """The run, or the evidence, when it has ended."""
         thing = run if isinstance(run, dict) else run.json()

@@ -69,14 +69,20 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer
 
 @pytest.fixture(scope="session")
 def asking_server(start_server: StartServer) -> Server:
-    """One server for all tests that want the defaults: what an agent wrote waits for a person."""
-    return start_server()
+    """One server for all tests where what an agent wrote waits for a person."""
+    return start_server(agent_execution="ask")
 
 
 @pytest.fixture(scope="session")
 def allowing_server(start_server: StartServer) -> Server:
     """One server for all tests where what an agent wrote runs at once."""
     return start_server(agent_execution="allow")
+
+
+@pytest.fixture(scope="session")
+def sandboxing_server(start_server: StartServer) -> Server:
+    """One server for all tests where what an agent wrote runs in the sandbox."""
+    return start_server(agent_execution="sandbox")
 
 
 @pytest.fixture

@@ -71,6 +71,8 @@ REQUIREMENTS: dict[str, str] = {
     "AUTH-6": "A kernel's token is good for its own tool calls, and dead with the kernel.",
     # The sandbox
     "BOX-1": "A notebook runs in the sandbox as it does outside, and where there is no sandbox it does not run.",
+    "BOX-3": "Code in the sandbox calls its agent's tools over a Unix socket on which nothing else is to be had.",
+    "BOX-4": "What an agent wrote runs in the sandbox where the policy says so, and not at all where there is none.",
     # The contract
     "API-1": "Bad input is answered with status, code and field at fault, and nothing is written.",
     "API-2": "The same Idempotency-Key and request make one thing; another request with the key is refused.",

@@ -10,6 +10,7 @@ from hermes_lab.handlers.authentication import Shared, UnknownRouteHandler
 from hermes_lab.handlers.mcp import McpHandler
 from hermes_lab.handlers.openapi import PREFIX, OpenApiHandler
 from hermes_lab.handlers.operation import OperationHandler
+from hermes_lab.model.actors import scopes_held_by
 from hermes_lab.operations import OPERATIONS, Operation
 
 Route = tuple[str, type[Any], dict[str, Any]]
@@ -27,6 +28,15 @@ def routes(shared: Shared) -> list[Route]:
         (r"/hermes/mcp", McpHandler, common),
         (r"/hermes/.*", UnknownRouteHandler, common),
     ]
+
+
+def kernel_routes(shared: Shared, handler: type[OperationHandler]) -> list[Route]:
+    """The routes of what a kernel may do."""
+    by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
+    for operation in OPERATIONS:
+        if operation.scope in scopes_held_by("kernel"):
+            by_path[operation.path][operation.method] = operation
+    return [(_pattern(path), handler, {"shared": shared, "operations": row}) for path, row in by_path.items()]
 
 
 def _pattern(path: str) -> str:

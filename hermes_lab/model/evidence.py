@@ -48,14 +48,20 @@ class CreateEvidence(Payload):
     proposal_id: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: float | None = Field(default=None, gt=0, description="For each of the two runs")
+    sandbox: bool | None = Field(
+        default=None,
+        description="Whether the kernels are shut off from the rest of the machine. Default: as the server's policy "
+        "says. Only a person may ask for false",
+    )
     idempotency_key: IdempotencyKey = None
 
 
 class Evidence(Payload):
     """Whether the proposal runs, and what it changes.
 
-    It executes code that an agent wrote, so under the policy ``ask`` it stays `pending` with ``awaiting_approval``
-    until a person answers with `decide_evidence`. ``base`` is null where the proposal is a new notebook.
+    It executes code that an agent wrote: under the policy ``sandbox`` in kernels that are shut off, under ``ask`` it
+    stays `pending` with ``awaiting_approval`` until a person answers with `decide_evidence`. ``base`` is null where
+    the proposal is a new notebook.
     """
 
     evidence_id: str
@@ -64,6 +70,7 @@ class Evidence(Payload):
     author: Author
     state: EvidenceState = "pending"
     awaiting_approval: bool = False
+    sandboxed: bool = Field(default=False, description="Whether its kernels are shut off from the rest of the machine")
     verdict: Verdict | None = None
     stale: bool = False
     message: str | None = Field(default=None, description="Why it failed or is red, in words")

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from hermes_lab.engines.papermill import check_parameters
 from hermes_lab.engines.paths import Root
+from hermes_lab.engines.sandbox_probe import probe
 from hermes_lab.engines.scratch import copy_folder
 from hermes_lab.model.actors import Actor
-from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, NotAllowed, NotFound
+from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, NotAllowed, NotFound, Unavailable
 from hermes_lab.model.evidence import (
     CreateEvidence,
     DecideEvidence,
@@ -27,6 +28,7 @@ from hermes_lab.model.evidence import (
 from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import Proposal
 from hermes_lab.model.runs import Run
+from hermes_lab.runner.protocol import Sandbox
 from hermes_lab.services.events import Events
 from hermes_lab.services.executions import Executions, Workplace
 from hermes_lab.services.runs import Runs, progress_of
@@ -36,17 +38,32 @@ from hermes_lab.store import Store
 
 _log = logging.getLogger(__name__)
 
-AgentExecution = Literal["ask", "allow", "deny"]
+AgentExecution = Literal["sandbox", "ask", "allow", "deny"]
 Side = Literal["base", "proposal"]
 
 
 @dataclass(frozen=True)
 class EvidencePolicy:
-    """Whether an agent's code may run, where scratch copies lie, and how large one may be."""
+    """Whether an agent's code may run, where scratch copies lie, how large one may be, and what a sandbox leaves open.
+
+    ``closed_folders`` are hidden from a sandbox even where they lie in a folder that it reads.
+    """
 
     agent_execution: AgentExecution
     scratch_folder: Path
     copy_limit_bytes: int
+    tool_socket: Path
+    readable_folders: tuple[Path, ...] = ()
+    closed_folders: tuple[Path, ...] = ()
+
+    def sandbox(self, scratch_folder: Path) -> Sandbox:
+        """What a kernel is shut in whose scratch copy this is."""
+        return Sandbox(
+            scratch_folder=str(scratch_folder),
+            tool_socket=str(self.tool_socket),
+            readable_folders=[str(folder) for folder in self.readable_folders],
+            closed_folders=[str(folder) for folder in self.closed_folders],
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +105,8 @@ class EvidenceService:
         Raises:
             NotFound: there is no such proposal.
             IllegalTransition: the proposal has ended.
-            NotAllowed: agents may not execute what they wrote.
+            NotAllowed: agents may not execute what they wrote, or not outside of the sandbox.
+            Unavailable: it is for the sandbox, and there is none on this machine; code `sandbox_unavailable`.
             Conflict: other evidence of the proposal waits for a person.
             InvalidRequest: an unknown kernel, or a parameter that no kernel can be given.
         """
@@ -99,6 +117,9 @@ class EvidenceService:
             )
         if actor.kind != "human" and self._policy.agent_execution == "deny":
             raise NotAllowed("Agents may not execute what they propose here.", code="agent_execution_denied")
+        sandboxed = self._is_for_the_sandbox(actor, proposal, request)
+        if sandboxed:
+            await _refuse_without_sandbox(actor)
         awaits = actor.kind != "human" and self._policy.agent_execution == "ask"
         if awaits:
             self._refuse_second_question(proposal)
@@ -111,6 +132,7 @@ class EvidenceService:
             proposal_id=proposal.proposal_id,
             author=actor.author,
             awaiting_approval=awaits,
+            sandboxed=sandboxed,
             base_hash=proposal.base_hash,
             proposal_hash=proposal.proposal_hash,
             parameters=request.parameters,
@@ -119,7 +141,7 @@ class EvidenceService:
         )
         with self._store.transaction():
             self._store.evidence.insert(evidence)
-            details = {"proposal_id": proposal.proposal_id}
+            details = {"proposal_id": proposal.proposal_id, "sandboxed": sandboxed}
             self._store.audit.append(actor.author, "create_evidence", evidence.evidence_id, details)
         self._publish(evidence)
         if not evidence.awaiting_approval:
@@ -191,6 +213,8 @@ class EvidenceService:
             "proposal": self._views.snapshot(evidence.proposal_hash),
         }
         original = self._root.resolve(proposal.path, "path").parent
+        # Nobody else on the machine has business here, and what a kernel leaves may be anything.
+        await asyncio.to_thread(scratch.mkdir, mode=0o700, parents=True)
         prepared = []
         for side, notebook in notebooks.items():
             if notebook is None:
@@ -205,10 +229,12 @@ class EvidenceService:
                 parameters=evidence.parameters,
                 kernel_name=await self._runs.checked_kernel(notebook, None),
                 timeout_seconds=evidence.timeout_seconds,
+                sandboxed=evidence.sandboxed,
                 created_at=now(),
                 progress=progress_of(notebook),
             )
-            workplace = Workplace(folder=scratch / side, output=scratch / f"{side}.ipynb")
+            sandbox = self._policy.sandbox(scratch / side) if evidence.sandboxed else None
+            workplace = Workplace(folder=scratch / side, output=scratch / f"{side}.ipynb", sandbox=sandbox)
             await asyncio.to_thread(copy_folder, original, workplace.folder, self._policy.copy_limit_bytes)
             prepared.append(_Execution(side, notebook, run, workplace))
         return prepared
@@ -240,6 +266,14 @@ class EvidenceService:
             proposal = self._views.stored(evidence.proposal_id)
             self._events.publish("proposals", proposal.proposal_id, proposal.state)
 
+    def _is_for_the_sandbox(self, actor: Actor, proposal: Proposal, request: CreateEvidence) -> bool:
+        if request.sandbox is False and actor.kind != "human":
+            raise NotAllowed("Only a person may have it run outside of the sandbox.", code="only_people_leave_sandbox")
+        if request.sandbox is not None:
+            return request.sandbox
+        is_of_an_agent = actor.kind != "human" or proposal.author.kind != "human"
+        return is_of_an_agent and self._policy.agent_execution == "sandbox"
+
     def _refuse_second_question(self, proposal: Proposal) -> None:
         # A person is asked one question at a time: a second one in its place could be answered for the first.
         found = self._store.evidence.all(proposal_id=proposal.proposal_id, state="pending")
@@ -255,6 +289,13 @@ class EvidenceService:
     async def _view(self, evidence: Evidence) -> Evidence:
         proposal = await self._views.view(self._views.stored(evidence.proposal_id))
         return next(each for each in proposal.evidence if each.evidence_id == evidence.evidence_id)
+
+
+async def _refuse_without_sandbox(actor: Actor) -> None:
+    report = await asyncio.to_thread(probe)
+    if not report.works:
+        way_out = " A person may have it run with `sandbox: false`." if actor.kind == "human" else ""
+        raise Unavailable(f"There is no sandbox here. {report.reason}{way_out}", code="sandbox_unavailable")
 
 
 def judged(base: Run | None, proposed: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hermes_lab.model.evidence import Environment
 from hermes_lab.model.payload import Notebook
 from hermes_lab.model.run_events import replayed
 from hermes_lab.model.runs import ENDED, Run
-from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner
+from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner, Sandbox
 from hermes_lab.services.events import Events
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import LiveRun
@@ -25,11 +25,12 @@ def _unseen(_run: Run) -> None:
 @dataclass(frozen=True)
 class Workplace:
     """Where a run works: the folder it runs in, the file that its output notebook is written to, and what may be
-    there already (see ExecuteNotebook)."""
+    there already (see ExecuteNotebook). ``sandbox`` is null where the kernel runs as the server's user does."""
 
     folder: Path
     output: Path
     replaces: str = "anything"
+    sandbox: Sandbox | None = None
 
 
 class Executions:
@@ -123,6 +124,7 @@ class Executions:
             cell_timeout_seconds=run.cell_timeout_seconds,
             limits=self._limits,
             environment=environment,
+            sandbox=workplace.sandbox,
         )
 
 

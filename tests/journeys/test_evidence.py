@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
-from tests.clients import Client, error
+import pytest
+import requests
+
+from tests.clients import Client, Json, error
 from tests.conftest import StartServer
 from tests.journeys.proposing import propose, read, replace, review
+from tests.sandboxes import needs_sandbox
 from tests.servers import Server
 from tests.workspaces import Workspace
 from tests.written_notebooks import code
@@ -140,6 +145,87 @@ class TestWhereThePolicyAsks:
         review(person, proposal, verdict="reject")
         refused = agent.post("evidence", proposal_id=proposal["proposal_id"])
         assert error(refused) == (409, "illegal_transition")
+
+
+@pytest.mark.requirement("BOX-4")
+@needs_sandbox
+class TestWhereThePolicySandboxes:
+    @pytest.fixture
+    def server(self, sandboxing_server: Server) -> Server:
+        return sandboxing_server
+
+    @pytest.fixture
+    def proposal(self, agent: Client, workspace: Workspace) -> Json:
+        """Writes a file beside the original notebook, by its absolute path."""
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        return propose(agent, path, replace("only", f"open({str(workspace.folder / 'executed')!r}, 'w').close()"))
+
+    def test_what_an_agent_wrote_runs_at_once_and_reaches_nothing(
+        self, agent: Client, proposal: Json, workspace: Workspace
+    ) -> None:
+        evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"]))
+        assert (evidence["sandboxed"], evidence["verdict"]) == (True, "red")
+        assert evidence["proposal"]["result"]["failed_cell"]["ename"] == "FileNotFoundError"
+        assert not (workspace.folder / "executed").exists()
+
+    def test_whoever_asks(self, person: Client, proposal: Json) -> None:
+        evidence = person.wait_until_ended(person.post("evidence", proposal_id=proposal["proposal_id"]))
+        assert (evidence["sandboxed"], evidence["verdict"]) == (True, "red")
+
+    def test_only_a_person_may_have_it_run_outside(
+        self, agent: Client, person: Client, proposal: Json, workspace: Workspace
+    ) -> None:
+        asked = {"proposal_id": proposal["proposal_id"], "sandbox": False}
+        assert error(agent.post("evidence", asked)) == (403, "only_people_leave_sandbox")
+        assert not (workspace.folder / "executed").exists()
+        evidence = person.wait_until_ended(person.post("evidence", asked))
+        assert (evidence["sandboxed"], evidence["verdict"]) == (False, "green")
+        assert (workspace.folder / "executed").exists()
+
+    def test_what_a_person_wrote_runs_as_that_person(self, person: Client, workspace: Workspace) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        proposal = propose(person, path, replace("only", "print(2)"))
+        assert person.post("evidence", proposal_id=proposal["proposal_id"]).json()["sandboxed"] is False
+
+
+@pytest.mark.requirement("BOX-4")
+@needs_sandbox
+def test_the_sandbox_can_be_asked_for_where_it_is_not_the_policy(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", code("only", "print(1)"))
+    proposal = propose(agent, path, replace("only", "import getpass; assert getpass.getuser() == 'sandbox'"))
+    evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"], sandbox=True))
+    assert (evidence["sandboxed"], evidence["verdict"]) == (True, "green")
+
+
+@pytest.mark.requirement("BOX-4")
+class TestWhereThereIsNoSandbox:
+    @pytest.fixture
+    def start_without(
+        self, new_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., Server]:
+        """Start servers that find no bubblewrap."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        return new_server
+
+    def asked(self, server: Server, clients: Callable[..., Client]) -> requests.Response:
+        """What an agent is answered who asks for evidence."""
+        person = clients(server.url, server.token, "token")
+        agent = clients(server.url, person.post("agents", name="agent").json()["token"])
+        path = Workspace(server.root, server.root / "work").write("report.ipynb", code("only", "print(1)"))
+        return agent.post("evidence", proposal_id=propose(agent, path, replace("only", "print(2)"))["proposal_id"])
+
+    def test_what_an_agent_wrote_waits_for_a_person(
+        self, start_without: Callable[..., Server], clients: Callable[..., Client]
+    ) -> None:
+        evidence = self.asked(start_without(), clients).json()
+        assert (evidence["awaiting_approval"], evidence["sandboxed"]) == (True, False)
+
+    def test_it_is_refused_where_the_policy_is_the_sandbox(
+        self, start_without: Callable[..., Server], clients: Callable[..., Client]
+    ) -> None:
+        refused = self.asked(start_without(agent_execution="sandbox"), clients)
+        assert error(refused) == (503, "sandbox_unavailable")
+        assert "install the package `bubblewrap`" in refused.json()["message"]
 
 
 @pytest.mark.requirement("EVID-5")

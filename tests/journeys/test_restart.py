@@ -25,7 +25,7 @@ while not os.path.exists("go"):
 
 @pytest.fixture
 def server(new_server: StartServer) -> Server:
-    return new_server()
+    return new_server(agent_execution="ask")
 
 
 @pytest.fixture

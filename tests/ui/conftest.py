@@ -41,7 +41,7 @@ def browser_context_args() -> dict[str, Any]:
 def lab_server(start_server: StartServer) -> Server:
     """JupyterLab with the front end as it was built last."""
     assert (BUILT_LABEXTENSION / "package.json").exists(), "build the front end first: jlpm build in labextension/"
-    return start_server(lab=True)
+    return start_server(lab=True, agent_execution="ask")
 
 
 @pytest.fixture

@@ -805,6 +805,12 @@ export interface components {
        */
       timeout_seconds?: number | null;
       /**
+       * Sandbox
+       * @description Whether the kernels are shut off from the rest of the machine. Default: as the server's policy says. Only a person may ask for false
+       * @default null
+       */
+      sandbox?: boolean | null;
+      /**
        * Idempotency Key
        * @description The same key and request answer with what the first call made; also a header.
        * @default null
@@ -1107,8 +1113,9 @@ export interface components {
      * Evidence
      * @description Whether the proposal runs, and what it changes.
      *
-     *     It executes code that an agent wrote, so under the policy ``ask`` it stays `pending` with ``awaiting_approval``
-     *     until a person answers with `decide_evidence`. ``base`` is null where the proposal is a new notebook.
+     *     It executes code that an agent wrote: under the policy ``sandbox`` in kernels that are shut off, under ``ask`` it
+     *     stays `pending` with ``awaiting_approval`` until a person answers with `decide_evidence`. ``base`` is null where
+     *     the proposal is a new notebook.
      */
     Evidence: {
       /** Evidence Id */
@@ -1132,6 +1139,12 @@ export interface components {
        * @default false
        */
       awaiting_approval: boolean;
+      /**
+       * Sandboxed
+       * @description Whether its kernels are shut off from the rest of the machine
+       * @default false
+       */
+      sandboxed: boolean;
       /**
        * Verdict
        * @default null
@@ -3032,6 +3045,12 @@ export interface operations {
            * @default null
            */
           timeout_seconds?: number | null;
+          /**
+           * Sandbox
+           * @description Whether the kernels are shut off from the rest of the machine. Default: as the server's policy says. Only a person may ask for false
+           * @default null
+           */
+          sandbox?: boolean | null;
           /**
            * Idempotency Key
            * @description The same key and request answer with what the first call made; also a header.
