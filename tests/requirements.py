@@ -62,6 +62,10 @@ REQUIREMENTS: dict[str, str] = {
     "TOOL-6": "A command gets none of the server's secrets, and leaves nothing running.",
     "TOOL-7": "hermes_runtime offers the tools that the server knows, with the same arguments.",
     "TOOL-8": "Long output of a tool is shortened with its exact count, never silently.",
+    # The kernels of runs
+    "KERNEL-1": "Nothing that a kernel started outlives its run: not what detached, not when its keeper was killed.",
+    "KERNEL-2": "A kernel that is frozen is noticed; one that is busy is not taken for frozen.",
+    "KERNEL-3": "Processor time and peak memory of a cell are those of its kernel and of all that it started.",
     # Who may do what
     "AUTH-1": "No route answers data to somebody who is nobody.",
     "AUTH-2": "An agent's token is good for hermes_lab's routes alone.",

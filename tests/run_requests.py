@@ -38,6 +38,18 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Every process whose working folder this is; that cannot be cleared like an environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
 @dataclass
 class Asked:
     """One request, what was heard of it, and its output notebook."""

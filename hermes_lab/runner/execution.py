@@ -107,7 +107,9 @@ class Execution:
         request = self._request
         name, environment = self._kernel_name, request.environment
         kernel = RunKernel(
-            name, spec, request.run_id, request.working_folder, environment, self._runtime_folder, request.sandbox
+            *(name, spec, request.run_id, request.working_folder, environment, self._runtime_folder),
+            sandbox=request.sandbox,
+            limits=request.limits,
         )
         describing = asyncio.create_task(self._environments.describe(name, spec, environment))
         orderly = False

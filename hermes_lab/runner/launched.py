@@ -1,0 +1,241 @@
+"""A kernel that is started and connected to, whoever it is for: a run at once, or one that will come."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+import zmq
+import zmq.asyncio
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+
+from hermes_lab.engines.injection import compose
+from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
+from hermes_lab.runner.figures import KeptMeter, Meter, NoMeter, PortableMeter
+from hermes_lab.runner.keeping import WORKS_HERE, Keeper
+from hermes_lab.runner.protocol import Sandbox
+from hermes_lab.runner.sandboxed import GivenKernelSpec, sandboxed
+
+_LOCAL = "local-provisioner"
+_SECONDS_BETWEEN_LOOKS = 0.02
+_SECONDS_UNTIL_REAPED = 0.001
+_GRACEFUL_SECONDS = 2.0
+"""How long a kernel may take over its own exit (``atexit`` hooks) before it is killed."""
+_SOCKET_PATH_LIMIT = 100
+"""Longest path of a Unix socket, in bytes, with room for what Jupyter appends; Linux takes 107, macOS 103."""
+_LOG_TAIL_BYTES = 2_000
+_RECONNECT_MILLISECONDS = 10
+
+
+class _KernelManager(AsyncKernelManager):
+    """Jupyter's view of a kernel whose command is wrapped in others."""
+
+    wrap: Callable[[list[str]], list[str]] | None = None
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        command: list[str] = super().format_kernel_cmd(extra_arguments)
+        return self.wrap(command) if self.wrap is not None else command
+
+
+class LaunchedKernel:
+    """One kernel, in a folder and, where that works, under a keeper of its own."""
+
+    exited: asyncio.Task[None]
+    """Done when the kernel's process has ended, for whatever reason, and with it all that it started."""
+    client: AsyncKernelClient
+
+    def __init__(
+        self,
+        kernel_name: str,
+        spec: KernelSpec,
+        mark: str,
+        working_folder: str,
+        environment: dict[str, str],
+        runtime_folder: Path | None = None,
+        sandbox: Sandbox | None = None,
+    ) -> None:
+        self.is_ipykernel = any("ipykernel" in argument for argument in spec.argv)
+        self._spec = spec
+        self._mark = mark
+        self._working_folder = working_folder
+        self._own_environment = {**environment, RUN_MARKER: mark}
+        self._environment = compose(os.environ, self._own_environment)
+        self._sandbox = sandbox
+        self._keeper: Keeper | None = None
+        self._process: psutil.Process | None = None
+        # Short, private and the kernel's alone: what is in it goes with it.
+        self.folder = Path(tempfile.mkdtemp(prefix="hermes-", dir=runtime_folder))
+        self._context = _context()
+        self._manager = _KernelManager(
+            kernel_name=kernel_name,
+            connection_file=str(self.folder / "kernel.json"),
+            transport=self._transport(),
+            context=self._context,
+            kernel_spec_manager=GivenKernelSpec(spec),
+        )
+        if sandbox is not None:
+            self._manager.ip = str(self.folder / "sockets" / "k")
+
+    def _transport(self) -> str:
+        """Unix sockets where the kernel is known to speak them, else loopback TCP."""
+        fits = len(os.fsencode(self.folder)) + len("/kernel-ipc-1") <= _SOCKET_PATH_LIMIT
+        return "ipc" if self.is_ipykernel and fits else "tcp"
+
+    async def start(self) -> None:
+        """Start the process and connect to it; whether it answers is for the caller to find out.
+
+        Raises:
+            OSError: its program cannot be started, or not in a sandbox.
+        """
+        if self._sandbox is not None:
+            await self._shut_in(self._sandbox)
+        self._keeper = Keeper(with_cgroup=True) if WORKS_HERE and self._is_local() else None
+        self._manager.wrap = self._keeper.command if self._keeper else None
+        # History on disk is of no use to a run, and costs it a tenth of its time.
+        arguments = ["--HistoryManager.hist_file=:memory:"] if self.is_ipykernel else []
+        inherited = {"pass_fds": self._keeper.pass_fds} if self._keeper else {}
+        try:
+            with self._log.open("ab") as log:
+                await self._manager.start_kernel(
+                    cwd=self._working_folder,
+                    env=self._environment,
+                    extra_arguments=arguments,
+                    stdout=log,
+                    stderr=log,
+                    **inherited,
+                )
+        except BaseException:
+            if self._keeper is not None:
+                self._keeper.discard()
+                self._keeper = None
+            raise
+        if self._keeper is not None:
+            await self._keeper.attach()
+        self._process = self._local_process()
+        self.exited = asyncio.create_task(self._watch())
+        self.client = self._manager.client(context=self._context)
+        self.client.start_channels(stdin=False, hb=False, control=False)
+
+    @property
+    def manager(self) -> AsyncKernelManager:
+        """Jupyter's view of the kernel."""
+        return self._manager
+
+    @property
+    def last_words(self) -> str:
+        """The end of what the process wrote to its own standard output and error."""
+        if not self._log.exists():
+            return ""
+        return self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+    async def epitaph(self) -> str:
+        """How the process ended, for a person to read."""
+        status: int | None = None
+        if self._manager.provisioner is not None:
+            status = await self._manager.provisioner.poll()
+        if status is not None and status < 0:
+            return f"killed by {signal.Signals(-status).name}"
+        return f"exit status {status}"
+
+    async def interrupt(self) -> None:
+        """Interrupt what the kernel executes, the way that its spec asks for."""
+        if not self.exited.done():
+            await self._manager.interrupt_kernel()
+
+    def heartbeat_socket(self) -> zmq.asyncio.Socket:
+        """A new socket on the kernel's heartbeat channel."""
+        return cast("zmq.asyncio.Socket", self.client.connect_hb())
+
+    async def meter(self) -> Meter:
+        """Measures what the kernel and all that it started cost."""
+        if self._keeper is None:
+            return NoMeter() if self._process is None else PortableMeter(self._process)
+        either: set[asyncio.Future[Any]] = {self._keeper.started, self._keeper.gone}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._keeper.started.done():
+            return NoMeter()
+        return KeptMeter(self._keeper.started.result().keeper_pid, self._keeper.cgroup)
+
+    async def stop(self, *, gracefully: bool) -> None:
+        """End the kernel and every process that it started, and remove its files."""
+        if hasattr(self, "exited"):
+            await self._end(gracefully=gracefully)
+            self.client.stop_channels()
+            self.exited.cancel()
+        await self._manager.cleanup_resources()
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def _end(self, *, gracefully: bool) -> None:
+        unkept = await asyncio.to_thread(descendants, self._process) if self._process and not self._keeper else set()
+        if gracefully:
+            await self._manager.request_shutdown()
+            await asyncio.wait({self.exited}, timeout=_GRACEFUL_SECONDS)
+        if self._keeper is None or not await self._keeper.end():
+            # No keeper, or it was killed: what it would have found is looked for.
+            await asyncio.to_thread(kill_run, self._mark, unkept, self._session)
+        if self._keeper is not None:
+            self._keeper.close()
+        if self._manager.has_kernel:
+            await self._manager.shutdown_kernel(now=True)
+
+    async def _watch(self) -> None:
+        if self._keeper is not None:
+            await asyncio.wait({self._keeper.gone})
+        while await self._manager.is_alive():  # noqa: ASYNC110 - a provisioner can only be polled
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS if self._keeper is None else _SECONDS_UNTIL_REAPED)
+
+    async def _shut_in(self, sandbox: Sandbox) -> None:
+        """Have the kernel start in a sandbox; the keeper stays outside."""
+        if not self.is_ipykernel:
+            raise OSError("The sandbox is for kernels that are known to speak over Unix sockets: those of ipykernel.")
+        if self._manager.transport != "ipc":
+            raise OSError(f"The path of {self.folder} is too long for Unix sockets; set a shorter TMPDIR.")
+        inside, self._environment = await asyncio.to_thread(
+            sandboxed, self._spec, self.folder, Path(self._working_folder), sandbox, self._own_environment
+        )
+        self._spec = inside
+        self._manager.kernel_spec_manager = GivenKernelSpec(inside)
+
+    def _is_local(self) -> bool:
+        """Whether the kernel will be a process of this machine, started by Jupyter's own provisioner."""
+        named = self._spec.metadata.get("kernel_provisioner", {}).get("provisioner_name")
+        return bool((named or KernelProvisionerFactory.instance().default_provisioner_name) == _LOCAL)
+
+    def _local_process(self) -> psutil.Process | None:
+        """The kernel's process, or its keeper's; none where it runs on another machine, or is gone already."""
+        pid: int | None = getattr(self._manager.provisioner, "pid", None)
+        try:
+            return psutil.Process(pid) if pid is not None else None
+        except psutil.NoSuchProcess:
+            return None
+
+    @property
+    def _session(self) -> int | None:
+        """Jupyter starts every local kernel as the leader of a session, and so does the keeper."""
+        if self._keeper is not None and self._keeper.started.done():
+            return self._keeper.started.result().pid
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "kernel.log"
+
+
+def _context() -> zmq.asyncio.Context:
+    """The process's ZeroMQ, with settings for our sockets alone."""
+    context = zmq.asyncio.Context(zmq.Context.instance())
+    # What Python has not read yet waits on our side, for a kernel drops what its own side cannot hold.
+    context.setsockopt(zmq.RCVHWM, 0)
+    # A kernel that is still starting is called again soon; ZeroMQ's own pause is longer than its start is from there.
+    context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MILLISECONDS)
+    return context

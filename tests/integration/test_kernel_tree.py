@@ -1,0 +1,173 @@
+"""What a kernel starts is gone when its run is, however far it went to get away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hermes_lab.runner import keeper
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.supervisor import SupervisedRunner
+from tests.run_requests import Bench, is_alive, until, working_in
+from tests.written_notebooks import code
+
+pytestmark = [
+    pytest.mark.requirement("RUN-6", "KERNEL-1"),
+    pytest.mark.skipif(sys.platform != "linux", reason="keepers are Linux's; elsewhere test_runner shows what holds"),
+]
+
+WAITS = "import time\ntime.sleep(1000)"
+FORKS_50 = """
+import os, pathlib, time
+pids = []
+for _ in range(50):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(1000)
+    pids.append(pid)
+pathlib.Path("left.pids").write_text(" ".join(map(str, pids)))
+"""
+# A fork of a fork, in a session of its own, with nothing in its environment and no file of the kernel's open.
+DETACHES = """
+import os, pathlib, sys, time
+DAEMON = "import os, pathlib, time; pathlib.Path('left.tmp').write_text(str(os.getpid())); " \\
+    "os.rename('left.tmp', 'left.pids'); time.sleep(1000)"
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.closerange(0, 100)
+        os.execve(sys.executable, [sys.executable, "-c", DAEMON], {})
+    os._exit(0)
+while not pathlib.Path("left.pids").exists():
+    time.sleep(0.01)
+"""
+# Never the same process for long: each forks one and ends.
+FLEES = """
+import pathlib, subprocess, sys, time
+DAEMON = '''
+import os, pathlib
+os.setsid()
+count = 0
+while True:
+    if os.fork():
+        os._exit(0)
+    count += 1
+    if count % 100 == 0:
+        pathlib.Path('left.tmp').write_text(str(os.getpid()))
+        os.rename('left.tmp', 'left.pids')
+'''
+subprocess.Popen([sys.executable, "-c", DAEMON], env={})
+while not pathlib.Path("left.pids").exists():
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(InProcessRunner(tmp_path), tmp_path)
+    yield bench
+    await bench.runner.close()
+
+
+async def left_behind(bench: Bench) -> list[int]:
+    """The process ids that a cell noted."""
+    file = bench.folder / "left.pids"
+    return [int(pid) for pid in (await until(lambda: file.exists() and file.read_text())).split()]
+
+
+@pytest.mark.parametrize("source", [FORKS_50, DETACHES, FLEES], ids=["50 children", "detached", "fleeing"])
+@pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "os._exit(1)", "os.kill(os.getpid(), 9)"])
+async def test_nothing_outlives_a_run_however_it_ends(bench: Bench, source: str, end: str) -> None:
+    await bench.run(code("leaves", source), code("ends", f"import os\n{end}"))
+    assert await left_behind(bench)
+    assert working_in(bench.folder) == []
+
+
+@pytest.mark.parametrize("source", [DETACHES, FLEES], ids=["detached", "fleeing"])
+async def test_nothing_outlives_a_cancelled_run(bench: Bench, source: str) -> None:
+    asked = bench.start(code("leaves", source), code("slow", WAITS))
+    await until(lambda: asked.is_running("slow"))
+    await bench.runner.cancel(asked.request.run_id)
+    assert (await asked.ended()).state == "cancelled"
+    assert working_in(bench.folder) == []
+
+
+@pytest.mark.parametrize("generation", [1, 2], ids=["the inner keeper", "the outer keeper"])
+async def test_nothing_outlives_a_keeper_that_was_killed(bench: Bench, generation: int) -> None:
+    asked = bench.start(code("leaves", DETACHES), code("slow", WAITS))
+    await until(lambda: asked.is_running("slow"))
+    keeper = psutil.Process((await left_behind(bench))[0]).parents()[generation - 1]
+    assert any("keeper.py" in word for word in keeper.cmdline())
+    keeper.kill()
+    ended = await asked.ended()
+    assert (ended.state, ended.cause) == ("failed", "kernel_died")
+    assert working_in(bench.folder) == []
+
+
+async def test_a_keeper_that_is_stopped_delays_the_end_and_does_not_prevent_it(bench: Bench) -> None:
+    ended, _ = await bench.run(code("leaves", DETACHES), code("stops", "os.kill(os.getppid(), 19)"))
+    assert ended.state == "completed"
+    assert working_in(bench.folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+async def test_the_signal_that_killed_a_kernel_is_named(bench: Bench, number: signal.Signals) -> None:
+    ended, _ = await bench.run(code("dies", f"import os\nos.kill(os.getpid(), {int(number)})"))
+    assert ended.result is not None
+    assert ended.result.failed_cell is not None
+    assert f"killed by {number.name}" in ended.result.failed_cell.evalue
+
+
+async def test_a_cell_that_kills_its_own_process_group_dies_alone(bench: Bench) -> None:
+    """The group is the kernel's own; its keepers, which must see to the rest, are not in it."""
+    ended, _ = await bench.run(code("leaves", DETACHES), code("dies", "os.killpg(0, 9)"))
+    assert ended.cause == "kernel_died"
+    assert working_in(bench.folder) == []
+
+
+async def test_an_interrupt_reaches_the_kernel_and_its_children(bench: Bench) -> None:
+    waits = "import subprocess\nchild = subprocess.run(['sleep', '1000'])"
+    ended, asked = await bench.run(code("slow", waits), timeout_seconds=2)
+    assert ended.cause == "timed_out"
+    assert asked.cell("slow")["outputs"][0]["ename"] == "KeyboardInterrupt"
+
+
+async def test_a_killed_runner_leaves_nothing(tmp_path: Path) -> None:
+    runner = SupervisedRunner(1)
+    bench = Bench(runner, tmp_path)
+    try:
+        asked = bench.start(code("leaves", DETACHES), code("slow", WAITS))
+        await until(lambda: asked.is_running("slow"))
+        [kernel, *_] = [each for each in working_in(tmp_path) if "ipykernel_launcher" in each.cmdline()]
+        pids = [parent.pid for parent in kernel.parents() if "hermes_lab.runner" in parent.cmdline()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert (await asked.ended()).cause == "interrupted"
+        assert working_in(tmp_path) == []
+        assert not any(map(is_alive, pids))
+    finally:
+        await runner.close()
+
+
+PROGRAM = "import sys\nexec(sys.argv[1])"
+
+
+@pytest.mark.parametrize("source", [FORKS_50, DETACHES, FLEES], ids=["50 children", "detached", "fleeing"])
+def test_a_keeper_without_a_cgroup_leaves_nothing_either(tmp_path: Path, source: str) -> None:
+    ours, its = socket.socketpair()
+    command = [sys.executable, "-I", "-S", keeper.__file__, str(its.fileno()), "0", "", sys.executable, "-c", PROGRAM]
+    kept = subprocess.run([*command, source + "\nsys.exit(7)"], pass_fds=[its.fileno()], cwd=tmp_path, check=False)
+    its.close()
+    assert kept.returncode == 7
+    assert ours.recv(1000).splitlines()[-1] == b"clean"
+    assert (tmp_path / "left.pids").exists()
+    assert working_in(tmp_path) == []
+    ours.close()
