@@ -1,0 +1,1 @@
+"""What hermes_lab costs, beside what people use today."""
