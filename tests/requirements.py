@@ -22,6 +22,9 @@ REQUIREMENTS: dict[str, str] = {
     "PARAM-1": "What a notebook can be given is told with types, defaults and help, as papermill finds them.",
     "PARAM-2": "A parameter that the notebook does not declare is refused unless the caller insists.",
     "PARAM-3": "Parameters are written into a notebook exactly as papermill writes them, in every language.",
+    "CELL-1": "Saving an output notebook costs what has changed, and its bytes are those that nbformat writes.",
+    "CELL-2": "What a kernel publishes becomes the outputs that nbclient makes of it.",
+    "CELL-3": "A run may allow errors, bound each cell's time, or stop once the notebook has its parameters.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

@@ -7,7 +7,8 @@ from datetime import datetime
 from nbformat import NotebookNode
 
 from hermes_lab.model.payload import now
-from hermes_lab.model.runs import CellState, CellTiming, FailedCell, Progress
+from hermes_lab.model.runs import CellTiming, FailedCell, Progress
+from hermes_lab.runner.outcome import CellOutcome, Outcome
 from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionProgressed,
@@ -22,13 +23,16 @@ class Account:
     """Counts and times the code cells of the input notebook; an injected cell is recorded, not counted."""
 
     def __init__(self, request: ExecuteNotebook, notebook: NotebookNode, on_event: OnEvent) -> None:
-        self.record = RunRecord(notebook, request.run_id)
+        self._record = RunRecord(notebook, request.run_id)
         self._run_id = request.run_id
         self._notebook = notebook
         self._on_event = on_event
         self._input_index = {cell["id"]: index for index, cell in enumerate(request.notebook["cells"])}
         self._timings = {timing.cell_id: timing for timing in code_cells_of(request.notebook)}
+        self._cells_executed = 0
         self._passed_over: set[str] = set()
+        self._untold: dict[str, CellTiming] = {}
+        self._failures: list[FailedCell] = []
 
     @property
     def cells(self) -> list[CellTiming]:
@@ -38,7 +42,12 @@ class Account:
     @property
     def cells_executed(self) -> int:
         """Code cells that ended."""
-        return sum(timing.state not in {"not_run", "running"} for timing in self._timings.values())
+        return self._cells_executed
+
+    @property
+    def failures(self) -> list[FailedCell]:
+        """The cells that failed, in the order in which they ran."""
+        return list(self._failures)
 
     @property
     def progress(self) -> Progress:
@@ -47,37 +56,52 @@ class Account:
 
     def place(self, cell: NotebookNode, index: int) -> FailedCell:
         """Where the output's cell is in the INPUT notebook; an injected one is where the one before it is."""
-        upto = [each.id for each in self._notebook.cells[: index + 1] if each.id in self._input_index]
+        upto = [each["id"] for each in self._notebook["cells"][: index + 1] if each["id"] in self._input_index]
         at = self._input_index[upto[-1]] if upto else 0
-        return FailedCell(index=at, cell_id=cell.id, source=cell.source, ename="", evalue="")
+        return FailedCell(index=at, cell_id=cell["id"], source=cell["source"], ename="", evalue="")
 
     def run_started(self, at: datetime) -> None:
         """The run has left the queue."""
-        self.record.run_started(at)
+        self._record.run_started(at)
         self._on_event(ExecutionStarted(run_id=self._run_id, started_at=at, progress=self.progress, cells=self.cells))
 
-    def cell_started(self, cell: NotebookNode) -> None:
-        """The cell is handed to the kernel."""
-        self.record.cell_started(cell, now())
-        self._tell(cell, "running", None)
+    def run_ended(self, outcome: Outcome, at: datetime) -> None:
+        """The run has ended."""
+        self.tell()
+        self._record.run_ended(outcome.state, outcome.cause, at)
 
-    def cell_ended(self, cell: NotebookNode, state: CellState) -> None:
-        """The cell has ended."""
-        self._tell(cell, state, self.record.cell_ended(cell, state, now()))
+    def cell_started(self, cell: NotebookNode) -> None:
+        """The cell is handed to the kernel. What was not told yet of the cells before it is told with it."""
+        self._record.cell_started(cell, now())
+        self._note(CellTiming(cell_id=cell["id"], state="running"))
+        self.tell()
+
+    def cell_ended(self, cell: NotebookNode, outcome: CellOutcome) -> None:
+        """The cell has ended; told when the next one starts, or by `tell`."""
+        duration = self._record.cell_ended(cell, outcome.state, now())
+        if cell["id"] in self._timings:
+            self._cells_executed += 1
+        if outcome.failed_cell is not None:
+            self._failures.append(outcome.failed_cell)
+        self._note(CellTiming(cell_id=cell["id"], state=outcome.state, duration_seconds=duration))
 
     def cell_passed(self, cell: NotebookNode) -> None:
         """The cell has nothing to run. papermill times text too; code that did not run stays `not_run`."""
-        if cell.cell_type != "code":
+        if cell["cell_type"] != "code":
             at = now()
-            self.record.cell_started(cell, at)
-            self.record.cell_ended(cell, "completed", at)
-        elif cell.id in self._timings:
-            self._passed_over.add(cell.id)
-            self._tell(cell, "not_run", None)
+            self._record.cell_started(cell, at)
+            self._record.cell_ended(cell, "completed", at)
+        elif cell["id"] in self._timings:
+            self._passed_over.add(cell["id"])
+            self._note(CellTiming(cell_id=cell["id"], state="not_run"))
 
-    def _tell(self, cell: NotebookNode, state: CellState, duration: float | None) -> None:
-        if cell.id not in self._timings:
-            return
-        timing = CellTiming(cell_id=cell.id, state=state, duration_seconds=duration)
-        self._timings[cell.id] = timing
-        self._on_event(ExecutionProgressed(run_id=self._run_id, progress=self.progress, cells=[timing]))
+    def tell(self) -> None:
+        """Tell what has changed since the last time, all in one event."""
+        if self._untold:
+            cells = list(self._untold.values())
+            self._untold = {}
+            self._on_event(ExecutionProgressed(run_id=self._run_id, progress=self.progress, cells=cells))
+
+    def _note(self, timing: CellTiming) -> None:
+        if timing.cell_id in self._timings:
+            self._timings[timing.cell_id] = self._untold[timing.cell_id] = timing

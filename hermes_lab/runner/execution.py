@@ -6,25 +6,23 @@ import asyncio
 import logging
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 from jupyter_client.kernelspec import KernelSpec
 from nbformat.v4 import new_output
 
-from hermes_lab.engines.papermill import add_error_markers, hide_inputs, parameterize
+from hermes_lab.engines.papermill import add_error_markers
 from hermes_lab.engines.scrapbook import read_scraps
 from hermes_lab.engines.strict_json import strict
-from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.evidence import Environment
 from hermes_lab.model.payload import now
-from hermes_lab.model.runs import Cause, ExecutionResult, FailedCell
+from hermes_lab.model.runs import ExecutionResult, FailedCell
 from hermes_lab.runner.account import Account
 from hermes_lab.runner.environment import Environments
-from hermes_lab.runner.kernels import RunKernel, find_kernel_spec
-from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped
+from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped, unwritable
 from hermes_lab.runner.output import OutputNotebook
+from hermes_lab.runner.preparation import prepared, specialise
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage, kernel_name_of
-from hermes_lab.runner.record import prepare
 from hermes_lab.runner.session import Session
 
 _LOG = logging.getLogger(__name__)
@@ -47,10 +45,9 @@ class Execution:
         self._environments = environments
         self._environment: Environment | None = None
         self._stop: asyncio.Future[StopReason] = asyncio.get_running_loop().create_future()
-        recorded = request.recorded_output_path or request.output_path
-        self._notebook = prepare(request.notebook, request.input_path, recorded)
+        self._notebook = prepared(request)
         self._kernel_name = kernel_name_of(request.notebook, request.kernel_name)
-        self._spec = self._specialize()
+        self._spec = specialise(self._notebook, request)
         self._account = Account(request, self._notebook, on_event)
         self._output = OutputNotebook(self._notebook, Path(request.output_path), request.replaces)
 
@@ -65,27 +62,20 @@ class Execution:
         try:
             await self._output.open()
         except OSError as error:
-            return self._ended(_unwritable(error), None, None)
+            return self._ended(unwritable(error), None, None)
         self._account.run_started(began)
-        outcome = await self._in_time(self._spec) if isinstance(self._spec, KernelSpec) else self._spec
+        outcome = await self._outcome()
         result = self._conclude(outcome, began)
         try:
             output_hash = await self._output.close()
         except OSError as error:
-            return self._ended(_unwritable(error), result.model_copy(update={"status": "error"}), None)
+            return self._ended(unwritable(error), result.model_copy(update={"status": "error"}), None)
         return self._ended(outcome, result, output_hash)
 
-    def _specialize(self) -> KernelSpec | Outcome:
-        """Write the parameters into the notebook in its kernel's language; or why this cannot be."""
-        try:
-            spec = find_kernel_spec(self._kernel_name)
-            language = self._request.language or spec.language
-            parameterize(self._notebook, self._request.parameters, self._kernel_name, language)
-            if self._request.report_mode:
-                hide_inputs(self._notebook)
-        except InvalidRequest as error:
-            return failed(cast(Cause, error.code), error.message)
-        return spec
+    async def _outcome(self) -> Outcome:
+        if isinstance(self._spec, Outcome):
+            return self._spec
+        return await self._in_time(self._spec)
 
     async def _in_time(self, spec: KernelSpec) -> Outcome:
         timeout = self._request.timeout_seconds
@@ -115,6 +105,7 @@ class Execution:
         orderly = False
         try:
             outcome = await Session(
+                request,
                 self._notebook,
                 kernel,
                 self._account,
@@ -139,13 +130,15 @@ class Execution:
                 return f"The run took longer than its {self._request.timeout_seconds:g} seconds."
 
     def _conclude(self, outcome: Outcome, began: datetime) -> ExecutionResult:
+        """The result; a cell that failed and did not end the run is told too, the first one of them."""
         ended = now()
-        self._account.record.run_ended(outcome.state, outcome.cause, ended)
+        self._account.run_ended(outcome, ended)
+        failures = self._account.failures
         result = ExecutionResult(
             status="success" if outcome.state == "completed" else "error",
             duration_seconds=(ended - began).total_seconds(),
             cells_executed=self._account.cells_executed,
-            failed_cell=_storable(outcome.failed_cell),
+            failed_cell=_storable(outcome.failed_cell or (failures[0] if failures else None)),
             scraps=read_scraps(self._notebook),
         )
         if outcome.failed_cell is not None:
@@ -154,13 +147,15 @@ class Execution:
 
     def _mark(self, failed_cell: FailedCell) -> None:
         """Show the failure in the notebook; the kernel has not, where it died or ran out of time."""
-        ids = [cell.id for cell in self._notebook.cells]
-        index = ids.index(failed_cell.cell_id)
+        index, cell = next(
+            (index, cell) for index, cell in enumerate(self._notebook["cells"]) if cell["id"] == failed_cell.cell_id
+        )
         if failed_cell.ename in {KERNEL_DIED, CELL_TIMEOUT}:
             shown = new_output(
                 "error", ename=failed_cell.ename, evalue=failed_cell.evalue, traceback=[failed_cell.evalue]
             )
-            self._notebook.cells[index].outputs.append(shown)
+            cell["outputs"].append(shown)
+            self._output.changed(cell["id"])
         add_error_markers(self._notebook, index)
 
     def _ended(self, outcome: Outcome, result: ExecutionResult | None, output_hash: str | None) -> ExecutionEnded:
@@ -180,7 +175,3 @@ class Execution:
 
 def _storable(failed_cell: FailedCell | None) -> FailedCell | None:
     return FailedCell.model_validate(strict(failed_cell.model_dump())) if failed_cell else None
-
-
-def _unwritable(error: OSError) -> Outcome:
-    return failed("output_unwritable", f"The output notebook cannot be written: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 Identity = tuple[int, int, int]
@@ -19,7 +20,7 @@ def identity(path: Path) -> Identity | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def write_whole(path: Path, content: bytes, *, new: bool = False) -> None:
+def write_whole(path: Path, chunks: Iterable[bytes], *, new: bool = False) -> None:
     """Replace a file so that a reader, or a crash, finds the old content or the new one, never a part.
 
     With ``new`` the file must not exist.
@@ -32,8 +33,9 @@ def write_whole(path: Path, content: bytes, *, new: bool = False) -> None:
     temporary = _temporary(target, os.getpid())
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.writelines(chunks)
             file.flush()
+            # Without this, a power cut right after the renaming could leave an empty file.
             os.fsync(file.fileno())
         if new:
             os.link(temporary, target)

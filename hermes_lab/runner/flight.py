@@ -84,7 +84,7 @@ def _settle(output: Path, runner_pid: int, cells: list[CellTiming]) -> str | Non
             if cell["id"] in states:
                 _settle_cell(cell["metadata"], states[cell["id"]])
         content = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
-        write_whole(output, content)
+        write_whole(output, [content])
     except OSError:  # the run is lost, and so is its output; the answer says `output_hash: null`
         return None
     return hashlib.sha256(content).hexdigest()

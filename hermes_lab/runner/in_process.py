@@ -8,6 +8,7 @@ from pathlib import Path
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
 from hermes_lab.runner.outcome import StopReason
+from hermes_lab.runner.preparation import Preparation
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage
 
 
@@ -22,11 +23,11 @@ class InProcessRunner:
         self._runtime_folder = runtime_folder
         self._on_message = on_message
         self._environments = Environments()
-        self._executions: dict[str, tuple[Execution, asyncio.Task[ExecutionEnded]]] = {}
+        self._executions: dict[str, tuple[Execution | Preparation, asyncio.Task[ExecutionEnded]]] = {}
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`. A cancelled caller still leaves no kernel behind."""
-        execution = Execution(request, on_event, self._environments, self._runtime_folder, self._on_message)
+        execution = self._begun(request, on_event)
         task = asyncio.create_task(execution.run())
         self._executions[request.run_id] = execution, task
         try:
@@ -37,6 +38,11 @@ class InProcessRunner:
             raise
         finally:
             del self._executions[request.run_id]
+
+    def _begun(self, request: ExecuteNotebook, on_event: OnEvent) -> Execution | Preparation:
+        if request.prepare_only:
+            return Preparation(request, on_event)
+        return Execution(request, on_event, self._environments, self._runtime_folder, self._on_message)
 
     async def cancel(self, run_id: str) -> None:
         """See `NotebookRunner.cancel`."""

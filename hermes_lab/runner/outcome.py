@@ -28,10 +28,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """The end of one cell; ``ends_run`` is null where the run goes on."""
+    """The end of one cell; ``ends_run`` is null where the run goes on, ``failed_cell`` says what was wrong with it."""
 
     state: CellState
     ends_run: Outcome | None = None
+    failed_cell: FailedCell | None = None
 
 
 def failed(cause: Cause, message: str, failed_cell: FailedCell | None = None) -> Outcome:
@@ -39,18 +40,24 @@ def failed(cause: Cause, message: str, failed_cell: FailedCell | None = None) ->
     return Outcome("failed", cause, message, failed_cell)
 
 
-def from_reply(reply: JsonObject, cell: FailedCell, *, allows_errors: bool) -> CellOutcome:
-    """What a kernel's reply to a cell means. ``cell`` says which one it was."""
+def from_reply(reply: JsonObject, cell: FailedCell, *, expected: bool, allowed: bool) -> CellOutcome:
+    """What a kernel's reply to a cell means. ``cell`` says which one it was.
+
+    An error that the notebook itself expects (tag `raises-exception`) is what was to happen: the cell is
+    `completed`. One that the run allows is a failure all the same, after which the run goes on.
+    """
     if reply["status"] == "ok":
         return CellOutcome("completed")
     ename, evalue = reply.get("ename", "Error"), reply.get("evalue", "")
     if ename == "SystemExit" and evalue in _SUCCESSFUL_EXITS:
         message = f"Cell {cell.index + 1} ended the run with sys.exit(); the cells after it were not run."
         return CellOutcome("completed", Outcome("completed", message=message))
-    if allows_errors:
+    if expected:
         return CellOutcome("completed")
     at = cell.model_copy(update={"ename": ename, "evalue": evalue, "traceback": list(reply.get("traceback") or [])})
-    return CellOutcome("failed", failed("cell_error", f"Cell {cell.index + 1} raised {ename}: {evalue}", at))
+    if allowed:
+        return CellOutcome("failed", failed_cell=at)
+    return CellOutcome("failed", failed("cell_error", f"Cell {cell.index + 1} raised {ename}: {evalue}", at), at)
 
 
 def kernel_died(cell: FailedCell, how: str, *, while_running: bool) -> CellOutcome:
@@ -69,3 +76,15 @@ def stopped(reason: StopReason, message: str, cell: FailedCell | None = None) ->
         return CellOutcome("cancelled", failed("interrupted", message))
     at = cell.model_copy(update={"ename": CELL_TIMEOUT, "evalue": message}) if cell else None
     return CellOutcome("failed", failed("timed_out", message, at))
+
+
+def cell_timed_out(cell: FailedCell, seconds: float) -> CellOutcome:
+    """The cell took longer than each cell may."""
+    message = f"Cell {cell.index + 1} took longer than the {seconds:g} seconds that each cell may take."
+    at = cell.model_copy(update={"ename": CELL_TIMEOUT, "evalue": message})
+    return CellOutcome("failed", failed("timed_out", message, at))
+
+
+def unwritable(error: OSError) -> Outcome:
+    """The output notebook, or what belongs to it, could not be written."""
+    return failed("output_unwritable", f"The output notebook cannot be written: {error}")

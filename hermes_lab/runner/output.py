@@ -10,35 +10,23 @@ import logging
 import time
 from pathlib import Path
 
-from nbformat import NotebookNode, from_dict
-from nbformat.v4 import writes_json
-
-from hermes_lab.engines.strict_json import strict
+from hermes_lab.model.payload import Notebook
 from hermes_lab.runner.files import Identity, identity, write_whole
+from hermes_lab.runner.serialised import SerialisedNotebook
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_SAVES = 0.5
 _SAVING_SHARE = 0.1
-"""A notebook that is slow to write is written less often: saving may take this share of the time."""
-
-
-def serialize(notebook: NotebookNode) -> bytes:
-    """The notebook as nbformat writes it, but as JSON that every parser reads."""
-    try:
-        return _as_nbformat(notebook)
-    except ValueError:
-        return _as_nbformat(from_dict(strict(notebook)))
-
-
-def _as_nbformat(notebook: NotebookNode) -> bytes:
-    return str(writes_json(notebook, allow_nan=False)).encode() + b"\n"
+"""A notebook that is slow to write is written less often: saving may take this share of the time …"""
+_MOST_SECONDS_BETWEEN_SAVES = 30.0
+"""… but what has changed is on disk after so long, whatever it costs."""
 
 
 class OutputNotebook:
     """Keeps the file of one run up to date with the notebook in memory."""
 
-    def __init__(self, notebook: NotebookNode, path: Path, replaces: str) -> None:
-        self._notebook = notebook
+    def __init__(self, notebook: Notebook, path: Path, replaces: str) -> None:
+        self._serialised = SerialisedNotebook(notebook)
         self._path = path
         self._replaces = replaces
         self._written: Identity | None = None
@@ -55,8 +43,9 @@ class OutputNotebook:
         await self._save()
         self._saving = asyncio.create_task(self._save_changes())
 
-    def changed(self) -> None:
-        """Have the notebook written soon."""
+    def changed(self, cell_id: str) -> None:
+        """Have the notebook written soon, with this cell as it is then."""
+        self._serialised.changed(cell_id)
         self._changed.set()
 
     async def close(self) -> str:
@@ -69,7 +58,8 @@ class OutputNotebook:
         self._changed.set()
         if self._saving is not None:
             await self._saving
-        return await self._save()
+        content = await self._save()
+        return await asyncio.to_thread(_sha256, content)
 
     async def _save_changes(self) -> None:
         while not self._closing.is_set():
@@ -82,16 +72,17 @@ class OutputNotebook:
                 await self._save()
             except OSError as error:  # the disk may have room again by the end; `close` has the last word
                 _LOG.warning("The output notebook %s cannot be written now: %s", self._path, error)
-            pause = max(_SECONDS_BETWEEN_SAVES, (time.monotonic() - began) / _SAVING_SHARE)
+            share = (time.monotonic() - began) / _SAVING_SHARE
+            pause = min(max(_SECONDS_BETWEEN_SAVES, share), _MOST_SECONDS_BETWEEN_SAVES)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), pause)
 
-    async def _save(self) -> str:
-        content = serialize(self._notebook)
+    async def _save(self) -> list[bytes]:
+        content = self._serialised.chunks()
         await asyncio.to_thread(self._write, content)
-        return hashlib.sha256(content).hexdigest()
+        return content
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: list[bytes]) -> None:
         """Write the file unless it is somebody else's: a person may have saved theirs at its place meanwhile."""
         present = identity(self._path)
         ours = present == self._written if self._written else self._may_replace()
@@ -104,3 +95,10 @@ class OutputNotebook:
         if self._replaces in ("anything", "nothing"):
             return self._replaces == "anything"
         return hashlib.sha256(self._path.read_bytes()).hexdigest() == self._replaces
+
+
+def _sha256(content: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in content:
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -48,6 +48,11 @@ class ExecuteNotebook(Payload):
     ``notebook`` is valid nbformat 4.5 JSON with unique cell ids. ``environment`` is applied over the runner's
     own environment, for the kernel alone; its ``PYTHONPATH`` goes before the one that is there. ``input_path``
     is only recorded, as papermill records it.
+
+    With ``allow_errors`` a run that reached its last cell is `completed` and its result a `success`, as for
+    ``nbconvert --allow-errors``; the cells that failed are `failed`, and ``failed_cell`` is the first of them. A cell
+    tagged `raises-exception` that raises is `completed`. What ends a run in other ways (a dead kernel, a timeout) is
+    no error of a cell, and is not allowed by it.
     """
 
     kind: Literal["execute"] = "execute"

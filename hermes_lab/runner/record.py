@@ -7,32 +7,18 @@ from datetime import datetime
 from nbformat import NotebookNode, from_dict
 
 from hermes_lab.engines import papermill
-from hermes_lab.model.payload import Notebook
 from hermes_lab.model.runs import CellState, RunState
 
 
-def prepare(notebook: Notebook, input_path: str | None, output_path: str) -> NotebookNode:
-    """A copy of the input notebook, ready for parameters and a record; nothing of an earlier run is left."""
-    prepared = from_dict(notebook)
-    empty = {
-        "default_parameters": {},
-        "environment_variables": {},
-        "parameters": {},
-        "version": papermill.version(),
-    }
-    of_run = prepared.metadata.setdefault("papermill", from_dict(empty))
-    of_run.update(input_path=input_path, output_path=output_path)
-    of_run.update(start_time=None, end_time=None, duration=None, exception=None)
-    for cell in prepared.cells:
-        cell.metadata.setdefault("tags", [])
-    return papermill.without_error_markers(prepared)
-
-
 class RunRecord:
-    """Writes the progress of one run into its notebook. Times are UTC, durations in seconds."""
+    """Writes the progress of one run into its notebook, from which what an earlier run has left is removed.
+
+    Times are UTC, durations in seconds.
+    """
 
     def __init__(self, notebook: NotebookNode, run_id: str) -> None:
         self._metadata = notebook.metadata
+        self._metadata.papermill.update(start_time=None, end_time=None, duration=None, exception=None)
         self._metadata["hermes"] = from_dict({"run_id": run_id, "state": "pending", "cause": None})
         self._started_at: datetime | None = None
         for cell in notebook.cells:
@@ -65,17 +51,17 @@ class RunRecord:
     def cell_started(self, cell: NotebookNode, at: datetime) -> None:
         """The cell was handed to the kernel; or, where it is no code cell, its turn has come."""
         self._set(cell, "running")
-        cell.metadata.papermill.update(start_time=at.isoformat(), exception=False)
+        cell["metadata"]["papermill"].update(start_time=at.isoformat(), exception=False)
 
     def cell_ended(self, cell: NotebookNode, state: CellState, at: datetime) -> float:
         """The cell has ended; its duration."""
         self._set(cell, state)
-        of_cell = cell.metadata.papermill
-        duration = (at - datetime.fromisoformat(of_cell.start_time)).total_seconds()
+        of_cell = cell["metadata"]["papermill"]
+        duration = (at - datetime.fromisoformat(of_cell["start_time"])).total_seconds()
         of_cell.update(end_time=at.isoformat(), duration=duration, exception=state != "completed")
         return duration
 
     def _set(self, cell: NotebookNode, state: CellState) -> None:
-        cell.metadata.papermill["status"] = papermill.STATUS[state]
-        if cell.cell_type == "code":
-            cell.metadata["hermes"] = from_dict({"status": state})
+        cell["metadata"]["papermill"]["status"] = papermill.STATUS[state]
+        if cell["cell_type"] == "code":
+            cell["metadata"]["hermes"] = {"status": state}

@@ -8,39 +8,40 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from hermes_lab.model.runs import FailedCell
 from hermes_lab.runner.account import Account
-from hermes_lab.runner.cells import CellClient
+from hermes_lab.runner.cells import CellClient, CellRequest
 from hermes_lab.runner.kernels import RunKernel
 from hermes_lab.runner.outcome import (
     CellOutcome,
     Outcome,
     StopReason,
+    cell_timed_out,
     failed,
     from_reply,
     kernel_died,
     stopped,
 )
-from hermes_lab.runner.protocol import OnMessage
+from hermes_lab.runner.protocol import ExecuteNotebook, OnMessage
 
-GRACE_SECONDS = 3.0
-"""How long a cell may take to end after an interrupt, before its kernel is killed (design, section 10)."""
-_START_SECONDS = 60.0
 _DRAIN_SECONDS = 0.1
 
 
 class Session:
-    """Waits for three things at once: the cell, the kernel's end, and somebody who wants the run to stop."""
+    """Waits for several things at once: the cell, the kernel's end, and somebody who wants the run to stop."""
 
     def __init__(
         self,
+        request: ExecuteNotebook,
         notebook: NotebookNode,
         kernel: RunKernel,
         account: Account,
         stop: asyncio.Future[StopReason],
         stop_message: Callable[[StopReason], str],
-        on_output: Callable[[], None],
+        on_output: Callable[[str], None],
         on_message: OnMessage | None = None,
     ) -> None:
+        self._request = request
         self._notebook = notebook
         self._kernel = kernel
         self._account = account
@@ -48,6 +49,8 @@ class Session:
         self._stop_message = stop_message
         self._on_output = on_output
         self._on_message = on_message
+        self._attention: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when there is a reason not to wait for a cell any longer."""
 
     async def run(self) -> Outcome:
         """Start the kernel and execute every cell; the kernel is left to the caller to stop."""
@@ -55,34 +58,52 @@ class Session:
             await self._kernel.start()
         except Exception as error:  # noqa: BLE001 - kernel provisioners are plugins and raise what they like
             return failed("kernel_failed_to_start", f"The kernel cannot be started: {error}")
-        client = CellClient(self._notebook, self._kernel, self._on_output, self._on_message)
+        client = CellClient(
+            self._notebook,
+            self._kernel,
+            self._on_output,
+            self._on_message,
+            allow_errors=self._request.allow_errors,
+        )
+        reasons: tuple[asyncio.Future[Any], ...] = (self._stop, self._kernel.exited, client.broken)
+        for reason in reasons:
+            reason.add_done_callback(self._attend)
         try:
             unready = await self._until_ready(client)
             return unready or await self._cells(client)
         finally:
             client.close()
 
+    def _attend(self, _reason: asyncio.Future[Any]) -> None:
+        if not self._attention.done():
+            self._attention.set_result(None)
+
     async def _until_ready(self, client: CellClient) -> Outcome | None:
+        seconds = self._request.limits.start_seconds
         ready = asyncio.create_task(client.ready())
-        await self._wait(ready, client, timeout=_START_SECONDS)
+        await self._wait(ready, timeout=seconds)
         if await _finished(ready):
             return None
         if self._stop.done():
             return self._stopped().ends_run
-        why = f"did not answer in {_START_SECONDS:g} seconds"
+        _raise_where_broken(client)
+        why = f"did not answer in {seconds:g} seconds"
         if self._kernel.exited.done():
             why = f"ended before it was ready ({await self._kernel.epitaph()})"
         return failed("kernel_failed_to_start", f"The kernel {why}. {self._kernel.last_words}".strip())
 
     async def _cells(self, client: CellClient) -> Outcome:
-        for index, cell in enumerate(self._notebook.cells):
+        for index, cell in enumerate(self._notebook["cells"]):
             if client.has_nothing_to_run(cell):
                 self._account.cell_passed(cell)
+                self._on_output(cell["id"])
                 continue
             outcome = await self._cell(client, cell, index)
             if outcome.ends_run is not None:
                 return outcome.ends_run
-        return Outcome("completed")
+        failures = len(self._account.failures)
+        allowed = f"{failures} of the cells failed, which this run allows." if failures else None
+        return Outcome("completed", message=allowed)
 
     async def _cell(self, client: CellClient, cell: NotebookNode, index: int) -> CellOutcome:
         if self._stop.done():
@@ -91,45 +112,64 @@ class Session:
             place = self._account.place(cell, index)
             return kernel_died(place, await self._kernel.epitaph(), while_running=False)
         self._account.cell_started(cell)
-        self._on_output()
-        running = asyncio.create_task(client.run_cell(cell, index))
-        try:
-            await self._wait(running, client)
-            outcome = await self._judge(client, running, cell, index)
-        finally:
-            await _finished(running)
-        self._account.cell_ended(cell, outcome.state)
-        self._on_output()
+        self._on_output(cell["id"])
+        request = client.send(cell, index)
+        await self._wait(request.ended, timeout=self._request.cell_timeout_seconds)
+        outcome = await self._judge(client, request)
+        self._account.cell_ended(cell, outcome)
+        self._on_output(cell["id"])
         return outcome
 
-    async def _judge(
-        self, client: CellClient, running: asyncio.Task[dict[str, object]], cell: NotebookNode, index: int
-    ) -> CellOutcome:
-        place = self._account.place(cell, index)
-        if running.done():
-            return from_reply(running.result(), place, allows_errors=client.allows_errors(cell))
-        if self._kernel.exited.done():
+    async def _judge(self, client: CellClient, request: CellRequest) -> CellOutcome:
+        if self._kernel.exited.done() and not request.ended.done():
             await client.drain(_DRAIN_SECONDS)
+        if request.ended.done():
+            return self._replied(client, request)
+        _raise_where_broken(client)
+        place = self._account.place(request.cell, request.index)
+        if self._kernel.exited.done():
             return kernel_died(place, await self._kernel.epitaph(), while_running=True)
-        if self._stop.result() != "interrupted":
-            await self._kernel.interrupt()
-            await asyncio.wait(
-                {running, self._kernel.exited}, timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-        reason = self._stop.result()
-        return stopped(reason, self._stop_message(reason), place)
+        if not (self._stop.done() and self._stop.result() == "interrupted"):
+            await self._interrupt(request)
+        return self._out_of_time(place)
+
+    def _replied(self, client: CellClient, request: CellRequest) -> CellOutcome:
+        reply = request.ended.result()
+        if reply["status"] == "ok":
+            return CellOutcome("completed")
+        return from_reply(
+            reply,
+            self._account.place(request.cell, request.index),
+            expected=client.expects_errors(request.cell),
+            allowed=self._request.allow_errors,
+        )
+
+    async def _interrupt(self, request: CellRequest) -> None:
+        """Give the cell a chance to end by itself, and to say where it was."""
+        await self._kernel.interrupt()
+        either: set[asyncio.Future[Any]] = {request.ended, self._kernel.exited}
+        grace = self._request.limits.grace_seconds
+        await asyncio.wait(either, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+
+    def _out_of_time(self, place: FailedCell) -> CellOutcome:
+        if self._stop.done():
+            reason = self._stop.result()
+            return stopped(reason, self._stop_message(reason), place)
+        return cell_timed_out(place, self._request.cell_timeout_seconds or 0.0)
 
     def _stopped(self) -> CellOutcome:
         reason = self._stop.result()
         return stopped(reason, self._stop_message(reason))
 
-    async def _wait(self, task: asyncio.Task[object], client: CellClient, timeout: float | None = None) -> None:
-        """Until the task is done, or there is a reason not to wait for it any longer."""
-        reasons: set[asyncio.Future[Any]] = {task, self._stop, self._kernel.exited, *client.readers}
-        await asyncio.wait(reasons, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        for reader in client.readers:
-            if reader.done():
-                reader.result()  # it ends by an error alone; from here on nobody would hear the kernel
+    async def _wait(self, awaited: asyncio.Future[Any], timeout: float | None = None) -> None:
+        """Until it is done, or there is a reason not to wait for it any longer."""
+        await asyncio.wait({awaited, self._attention}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _raise_where_broken(client: CellClient) -> None:
+    """A defect of ours: from here on nobody would hear the kernel."""
+    if client.broken.done():
+        client.broken.result()
 
 
 async def _finished(task: asyncio.Task[object]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from nbformat import from_dict
 
 from hermes_lab.engines.strict_json import strict
-from hermes_lab.runner.output import serialize
+from hermes_lab.runner.serialised import serialise
 from tests.written_notebooks import code, notebook
 
 pytestmark = pytest.mark.requirement("RUN-14")
@@ -28,7 +28,7 @@ def test_an_output_notebook_is_json_whatever_the_kernel_sent() -> None:
     cell["outputs"].append(
         {"output_type": "display_data", "metadata": {}, "data": {"application/json": {"n": float("nan")}}}
     )
-    written = json.loads(serialize(from_dict(notebook(cell))), parse_constant=pytest.fail)
+    written = json.loads(serialise(from_dict(notebook(cell))), parse_constant=pytest.fail)
     printed, shown = written["cells"][0]["outputs"]
     assert printed["text"] == ["half \\ud83d of a face"]
     assert shown["data"]["application/json"] == {"n": None}

@@ -1,0 +1,109 @@
+"""A notebook before it is executed; and the run that ends there, because nothing else was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from jupyter_client.kernelspec import KernelSpec
+from nbformat import NotebookNode, from_dict
+
+from hermes_lab.engines import papermill
+from hermes_lab.engines.scrapbook import read_scraps
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.payload import now
+from hermes_lab.model.runs import Cause, ExecutionResult, Progress
+from hermes_lab.runner.kernels import find_kernel_spec
+from hermes_lab.runner.outcome import Outcome, StopReason, failed, unwritable
+from hermes_lab.runner.output import OutputNotebook
+from hermes_lab.runner.protocol import (
+    ExecuteNotebook,
+    ExecutionEnded,
+    ExecutionStarted,
+    OnEvent,
+    code_cells_of,
+    kernel_name_of,
+)
+
+
+def prepared(request: ExecuteNotebook) -> NotebookNode:
+    """A copy of the input notebook that is ready for parameters, with the metadata that papermill gives it."""
+    copy = from_dict(request.notebook)
+    empty = {
+        "default_parameters": {},
+        "environment_variables": {},
+        "parameters": {},
+        "version": papermill.version(),
+    }
+    of_run = copy.metadata.setdefault("papermill", from_dict(empty))
+    of_run.update(input_path=request.input_path, output_path=request.recorded_output_path or request.output_path)
+    for cell in copy.cells:
+        cell.metadata.setdefault("tags", [])
+        cell.metadata.setdefault("papermill", from_dict({}))
+    return papermill.without_error_markers(copy)
+
+
+def specialise(notebook: NotebookNode, request: ExecuteNotebook) -> KernelSpec | Outcome:
+    """Write the parameters into the notebook in its kernel's language; or why this cannot be."""
+    kernel_name = kernel_name_of(request.notebook, request.kernel_name)
+    try:
+        spec = find_kernel_spec(kernel_name)
+        papermill.parameterize(notebook, request.parameters, kernel_name, request.language or spec.language)
+        if request.report_mode:
+            papermill.hide_inputs(notebook)
+    except InvalidRequest as error:
+        return failed(cast(Cause, error.code), error.message)
+    return spec
+
+
+class Preparation:
+    """Writes the notebook with its parameters, as papermill's ``prepare_only`` does: no cell is touched."""
+
+    def __init__(self, request: ExecuteNotebook, on_event: OnEvent) -> None:
+        self._request = request
+        self._on_event = on_event
+        self._cells = code_cells_of(request.notebook)
+        self._progress = Progress(cells_total=len(self._cells))
+
+    def stop(self, reason: StopReason) -> None:
+        """It does not last: whoever wants it to stop sees it end."""
+
+    async def run(self) -> ExecutionEnded:
+        """Write the notebook; returns when it is on disk."""
+        request, began = self._request, now()
+        notebook = prepared(request)
+        spec = specialise(notebook, request)
+        if isinstance(spec, Outcome):
+            return self._ended(spec)
+        output = OutputNotebook(notebook, Path(request.output_path), request.replaces)
+        try:
+            await output.open()
+            self._on_event(
+                ExecutionStarted(run_id=request.run_id, started_at=began, progress=self._progress, cells=self._cells)
+            )
+            output_hash = await output.close()
+        except OSError as error:
+            return self._ended(unwritable(error))
+        result = ExecutionResult(
+            status="success",
+            duration_seconds=(now() - began).total_seconds(),
+            cells_executed=0,
+            scraps=read_scraps(notebook),
+        )
+        outcome = Outcome("completed", message="The notebook was prepared; nothing was executed.")
+        return self._ended(outcome, result, output_hash)
+
+    def _ended(
+        self, outcome: Outcome, result: ExecutionResult | None = None, output_hash: str | None = None
+    ) -> ExecutionEnded:
+        return ExecutionEnded(
+            run_id=self._request.run_id,
+            state=outcome.state,
+            cause=outcome.cause,
+            message=outcome.message,
+            ended_at=now(),
+            progress=self._progress,
+            cells=self._cells,
+            result=result,
+            output_hash=output_hash,
+        )
