@@ -44,7 +44,7 @@ class HermesLab(ExtensionApp):
         ["sandbox", "ask", "allow", "deny"],
         help="How code runs that an agent wrote, which evidence executes: shut off from the rest of the machine "
         "(sandbox), as the user of this server once a person let it (ask) or at once (allow), or not at all (deny). "
-        "Default: sandbox where bubblewrap works, else ask.",
+        "Default: sandbox where bubblewrap works, else ask; `jupyter hermes doctor` says which.",
     ).tag(config=True)
     sandbox_readable_folders = List(
         Unicode(),

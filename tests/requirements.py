@@ -78,6 +78,7 @@ REQUIREMENTS: dict[str, str] = {
     "AUTH-6": "A kernel's token is good for its own tool calls, and dead with the kernel.",
     # The sandbox
     "BOX-1": "A notebook runs in the sandbox as it does outside, and where there is no sandbox it does not run.",
+    "BOX-2": "Code in the sandbox reads no secret, reaches no network, writes nothing that stays and outlives nothing.",
     "BOX-3": "Code in the sandbox calls its agent's tools over a Unix socket on which nothing else is to be had.",
     "BOX-4": "What an agent wrote runs in the sandbox where the policy says so, and not at all where there is none.",
     # The contract
@@ -92,6 +93,7 @@ REQUIREMENTS: dict[str, str] = {
     "MCP-3": "The official SDK of MCP talks to the endpoint as its client.",
     "CLI-1": "jupyter hermes issues, lists and revokes the tokens of agents, with a server running or not.",
     "CLI-2": "jupyter hermes run executes a notebook, and its exit code says how it ended.",
+    "CLI-3": "jupyter hermes doctor says in words what works on this machine and what to do about the rest.",
     "DEMO-1": "The example notebook runs, checks itself, and gives other scraps with its proposed change.",
     "DEMO-2": "The example agent runs, proposes, shows evidence, waits for the review, and tells refusals apart.",
     # The person in the browser

@@ -24,6 +24,7 @@ def parser() -> ArgumentParser:
     _add_agent(commands)
     _add_run(commands)
     _add_audit(commands)
+    _add_doctor(commands)
     return root
 
 
@@ -78,6 +79,13 @@ def _add_audit(commands: _SubParsersAction[ArgumentParser]) -> None:
     verify.set_defaults(command=_verify_audit)
 
 
+def _add_doctor(commands: _SubParsersAction[ArgumentParser]) -> None:
+    doctor = commands.add_parser("doctor", help="say what works on this machine, and what does not; exit code 1 if so")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    _add_store_options(doctor)
+    doctor.set_defaults(command=_examine)
+
+
 def _add_store_options(command: ArgumentParser) -> None:
     command.add_argument(
         "--root-dir", default=".", metavar="DIR", help="the root folder of the Jupyter server (default: this folder)"
@@ -113,3 +121,9 @@ def _verify_audit(options: Namespace) -> int:
     from hermes_lab.cli.audit import verify
 
     return verify(options)
+
+
+def _examine(options: Namespace) -> int:
+    from hermes_lab.cli.doctor import doctor
+
+    return doctor(options)

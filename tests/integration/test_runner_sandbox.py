@@ -12,6 +12,7 @@ import pytest
 
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import Sandbox
+from tests.processes import process_with
 from tests.run_requests import Bench, is_alive, until
 from tests.sandboxes import needs_sandbox
 from tests.written_notebooks import code
@@ -130,14 +131,3 @@ async def test_where_there_is_no_bubblewrap_nothing_runs(
     assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
     assert "install the package `bubblewrap`" in str(ended.message)
     assert not (bench.folder / "executed").exists()
-
-
-def process_with(argument: str) -> int | None:
-    """The process on this machine that was started with this argument."""
-    for folder in Path("/proc").iterdir():
-        try:
-            if argument.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
-                return int(folder.name)
-        except (OSError, ValueError):
-            continue
-    return None
