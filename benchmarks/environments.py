@@ -17,7 +17,19 @@ _PACKAGES = {
 }
 
 
-def python_of(cache: Path, name: str) -> Path:
+class Environments:
+    """The Pythons of the incumbents; ``only`` takes the place of all of them where it is given."""
+
+    def __init__(self, cache: Path, only: Path | None = None) -> None:
+        self._cache = cache
+        self._only = only
+
+    def python(self, name: str) -> Path:
+        """Of the environment ``name``."""
+        return self._only or _python_of(self._cache, name)
+
+
+def _python_of(cache: Path, name: str) -> Path:
     """The Python of an environment, which is made when it is not there yet; that takes a minute or two."""
     folder = cache / name
     python = folder / "bin" / "python"

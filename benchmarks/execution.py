@@ -20,15 +20,17 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
-from benchmarks.environments import versions  # noqa: E402 - found in the checkout, not installed
+from benchmarks.environments import Environments, versions  # noqa: E402 - found in the checkout, not installed
 from benchmarks.execution_rows import PROFILES, ROWS  # noqa: E402
 from benchmarks.figures import Figure, table  # noqa: E402
-from benchmarks.place import place  # noqa: E402
+from benchmarks.place import Place, place  # noqa: E402
 
 _CACHE = CHECKOUT / ".bench"
 _REPETITIONS = 5
@@ -38,13 +40,14 @@ def main() -> int:
     """Measure and print; the exit code is 0 whether goals are met or not."""
     options = _options()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    environments = Environments(_CACHE, options.incumbents)
     if options.profile:
-        with tempfile.TemporaryDirectory(prefix="hermes-bench-") as folder, place(Path(folder), _CACHE) as at:
+        with _place(environments) as at:
             PROFILES[options.profile](at)
         return 0
     figures: list[Figure] = []
     for name in options.only:
-        figures += _measured(name, 1 if options.quick else options.repetitions)
+        figures += _measured(name, environments, 1 if options.quick else options.repetitions)
     print(f"\n{_machine()}\n\n{table(figures)}")
     if options.json is not None:
         measured = {"machine": _machine(), "figures": [figure.as_json() for figure in figures]}
@@ -52,10 +55,16 @@ def main() -> int:
     return 0
 
 
-def _measured(row: str, repetitions: int) -> list[Figure]:
+@contextmanager
+def _place(environments: Environments) -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="hermes-bench-") as folder, place(Path(folder), environments) as at:
+        yield at
+
+
+def _measured(row: str, environments: Environments, repetitions: int) -> list[Figure]:
     began = time.monotonic()
     print(f"{row} …", end=" ", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory(prefix="hermes-bench-") as folder, place(Path(folder), _CACHE) as at:
+    with _place(environments) as at:
         figures = ROWS[row](at, repetitions)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     return figures
@@ -74,6 +83,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one repetition")
     parser.add_argument("--repetitions", type=int, default=_REPETITIONS, help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there too")
+    parser.add_argument(
+        "--incumbents",
+        type=Path,
+        metavar="PYTHON",
+        help="an environment with papermill and scrapbook, instead of .bench/",
+    )
     parser.add_argument("--profile", choices=PROFILES, metavar="ROW", help=f"of {', '.join(PROFILES)}")
     return parser.parse_args()
 

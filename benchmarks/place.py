@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import python_of
+from benchmarks.environments import Environments
 from tests.clients import Client
 from tests.servers import CHECKOUT, Server, isolated_environment
 
@@ -46,9 +46,9 @@ class Driver:
 class Place:
     """One row's folder and processes; they end with it."""
 
-    def __init__(self, folder: Path, cache: Path, processes: ExitStack) -> None:
+    def __init__(self, folder: Path, environments: Environments, processes: ExitStack) -> None:
         self.folder = folder
-        self._cache = cache
+        self._environments = environments
         self._processes = processes
         self._numbers = itertools.count()
         self._home = folder / "home"
@@ -60,7 +60,7 @@ class Place:
 
     def python(self, environment: str) -> Path:
         """Of "ours", or of an incumbent's environment."""
-        return Path(sys.executable) if environment == "ours" else python_of(self._cache, environment)
+        return Path(sys.executable) if environment == "ours" else self._environments.python(environment)
 
     def hermes(self) -> Driver:
         """The driver of hermes_lab, started."""
@@ -126,10 +126,10 @@ class Place:
 
 
 @contextmanager
-def place(folder: Path, cache: Path) -> Iterator[Place]:
+def place(folder: Path, environments: Environments) -> Iterator[Place]:
     """A place that is cleared when the row is done."""
     with ExitStack() as processes:
-        yield Place(folder, cache, processes)
+        yield Place(folder, environments, processes)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

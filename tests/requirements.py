@@ -100,6 +100,8 @@ REQUIREMENTS: dict[str, str] = {
     "UI-1": "A person sees a new proposal in the sidebar, decides about each change and merges it.",
     "UI-2": "A person answers a cell's terminal command on a card.",
     "UI-3": "A run is seen in the sidebar while it goes on.",
+    # What it costs
+    "BENCH-1": "benchmarks/execution.py prints ours, the incumbent's, the ratio and the goal, and whether it is met.",
     # The house
     "HOUSE-1": "A stopped server leaves no process behind.",
     "HOUSE-2": "The audit log shows tampering.",

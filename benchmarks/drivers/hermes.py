@@ -16,10 +16,12 @@ from benchmarks.drivers.loop import Answer, serve, timed
 from hermes_lab import NotebookExecutor
 from hermes_lab.engines.scrapbook import read_scraps_of_folder
 from hermes_lab.model.payload import new_id
-from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEvent
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEvent, Sandbox
 from hermes_lab.runner.supervisor import SupervisedRunner
 
 _LINES_OF_A_PROFILE = 45
+_FUNCTIONS = ("execute", "read_scraps", "first_reply", "cold_run", "profile", "close")
 
 
 class Hermes:
@@ -44,6 +46,13 @@ class Hermes:
             self._wait_for(self._runner.start())
         answer: Answer = self._wait_for(_first_reply(self._runner, _request(Path(input_path), output_path)))
         return answer
+
+    def cold_run(self, input_path: str, output_path: str, scratch_folder: str | None) -> Answer:
+        """Execute a notebook in this process, with a kernel that nobody kept ready; in the sandbox where a folder is
+        given for it."""
+        sandbox = Sandbox(scratch_folder=scratch_folder) if scratch_folder else None
+        request = _request(Path(input_path), output_path).model_copy(update={"sandbox": sandbox})
+        return timed(lambda: self._wait_for(_cold_run(request)))
 
     def profile(self, of: str, arguments: dict[str, Any]) -> Answer:
         """Call a function under cProfile; the profile goes to standard error."""
@@ -70,6 +79,14 @@ async def _execute(input_path: str, output_path: str) -> None:
         raise RuntimeError(f"The benchmark's notebook failed: {result['failed_cell']}")
 
 
+async def _cold_run(request: ExecuteNotebook) -> None:
+    runner = InProcessRunner()
+    ended = await runner.execute(request, lambda _event: None)
+    await runner.close()
+    if ended.state != "completed":
+        raise RuntimeError(f"The benchmark's notebook failed: {ended.message}")
+
+
 def _request(input_path: Path, output_path: str) -> ExecuteNotebook:
     notebook = json.loads(input_path.read_bytes())
     folder = str(input_path.parent)
@@ -92,4 +109,4 @@ async def _first_reply(runner: SupervisedRunner, request: ExecuteNotebook) -> An
 
 if __name__ == "__main__":
     hermes = Hermes()
-    serve({name: getattr(hermes, name) for name in ("execute", "read_scraps", "first_reply", "profile", "close")})
+    serve({name: getattr(hermes, name) for name in _FUNCTIONS})

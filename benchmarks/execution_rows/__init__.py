@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.execution_rows import cells, command, first_reply, flood, outputs, scraps, throughput, warm_server
+from benchmarks.execution_rows import (
+    cells,
+    command,
+    first_reply,
+    flood,
+    outputs,
+    sandbox,
+    scraps,
+    throughput,
+    warm_server,
+)
 from benchmarks.figures import Figure
 from benchmarks.place import Place
 
@@ -25,6 +35,7 @@ ROWS: dict[str, Measure] = {
     "scraps": scraps.measure,
     "flood": flood.measure,
     "command": command.measure,
+    "sandbox": sandbox.measure,
 }
 PROFILES: dict[str, Profile] = {
     "warm-server": warm_server.profile,
