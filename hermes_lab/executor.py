@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+_OUTPUT_FOLDER = "hermes-output-"
+"""Start of the name of a folder that holds an output on its way to another storage."""
+
+
 class Options(TypedDict, total=False):
     """How a notebook is executed; times in seconds. Where papermill has an option, this has its meaning."""
 
@@ -164,7 +168,8 @@ class NotebookExecutor:
                 raise copy.broken
         except OSError as error:
             return _unwritable(ended, f"{error} The output notebook is kept in {local}.")
-        await asyncio.to_thread(shutil.rmtree, local.parent, ignore_errors=True)
+        if local.parent.name.startswith(_OUTPUT_FOLDER):
+            await asyncio.to_thread(shutil.rmtree, local.parent, ignore_errors=True)
         return ended
 
 
@@ -210,7 +215,7 @@ def _local_output(input_path: str, output_path: str) -> str:
     if scheme_of(output_path) is None:
         return str(Path(output_path).resolve())
     check_storage(output_path, "output_path")
-    return str(Path(tempfile.mkdtemp(prefix="hermes-output-")) / output_path.rstrip("/").rpartition("/")[2])
+    return str(Path(tempfile.mkdtemp(prefix=_OUTPUT_FOLDER)) / output_path.rstrip("/").rpartition("/")[2])
 
 
 def _same_file(input_path: str, output_path: str) -> bool:

@@ -20,6 +20,10 @@ _numbers = itertools.count()
 StartServer = Callable[..., Server]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole-papermill-suite", action="store_true", help="all of papermill's own tests, both ways")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id, ...): what this test shows, from tests/requirements.py")
 

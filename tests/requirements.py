@@ -25,6 +25,9 @@ REQUIREMENTS: dict[str, str] = {
     "CELL-1": "Saving an output notebook costs what has changed, and its bytes are those that nbformat writes.",
     "CELL-2": "What a kernel publishes becomes the outputs that nbclient makes of it.",
     "CELL-3": "A run may allow errors, bound each cell's time, or stop once the notebook has its parameters.",
+    "PARAM-4": "A secret reaches the kernel and is never on a command line or in a file.",
+    "STORE-1": "A notebook is read from and written to another storage, from the first moment to the last.",
+    "ENGINE-1": "papermill runs notebooks with hermes_lab as its engine, and its own tests pass as before.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

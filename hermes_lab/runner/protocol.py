@@ -173,7 +173,9 @@ class NotebookRunner(Protocol):
 def kernel_name_of(notebook: Notebook, requested: str | None) -> str:
     """The kernel that a notebook runs in: the one asked for, else its own, else Jupyter's default."""
     own = notebook.get("metadata", {}).get("kernelspec", {}).get("name")
-    return requested or own or DEFAULT_KERNEL_NAME
+    name: str = requested or own or DEFAULT_KERNEL_NAME
+    # jupyter_client's alias: older tools wrote "python" and mean Jupyter's own kernel
+    return DEFAULT_KERNEL_NAME if name == "python" else name
 
 
 def code_cells_of(notebook: Notebook) -> list[CellTiming]:

@@ -1,0 +1,147 @@
+"""`jupyter hermes run`: parameters and options as papermill has them, and what a person sees."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from hermes_lab.cli.cell_names import cell_names
+from hermes_lab.cli.parameters import value
+from tests.command_line import CommandLine
+from tests.written_notebooks import Json, code, markdown, notebook
+
+pytestmark = pytest.mark.requirement("CLI-2", "PARAM-1", "PARAM-2", "PARAM-4")
+
+NAMES = ("a", "b", "f", "y", "p", "r")
+DECLARED = code("p", "\n".join(f"{name} = None" for name in NAMES), tags=["parameters"])
+SHOWS = code("show", "print([a, b, f, y, p, r])")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> CommandLine:
+    """Where no server runs."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return CommandLine(folder, tmp_path)
+
+
+def output(command_line: CommandLine, name: str = "out.ipynb") -> Json:
+    written: Json = json.loads((command_line.folder / name).read_text())
+    return written
+
+
+def printed(command_line: CommandLine, name: str = "out.ipynb") -> str:
+    outputs = output(command_line, name)["cells"][-1]["outputs"]
+    return "".join(text for each in outputs for text in each["text"])
+
+
+def test_parameters_come_from_everywhere_and_override_in_papermills_order(alone: CommandLine) -> None:
+    alone.write("n.ipynb", DECLARED, SHOWS)
+    (alone.folder / "given.yaml").write_text("f: 2020-01-01\nb: from file\n")
+    encoded = base64.b64encode(b"b: encoded\na: [1, {x: null}]").decode()
+    asked = ["-r", "r", "3", "-p", "p", "3", "-y", "y: 1.5\np: yaml", "-f", "given.yaml", "-b", encoded]
+    alone.run("run", "n.ipynb", "out.ipynb", *asked)
+    assert printed(alone) == "[[1, {'x': None}], 'from file', '2020-01-01', 1.5, 3, '3']\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("3", 3), ("007", 7), ("1e3", 1000.0), ("None", None), ("true", True), ('"3"', "3"), ("[1]", [1]), ("a b", "a b")],
+)
+def test_a_value_is_a_number_or_json_or_text(text: str, meant: object) -> None:
+    assert (value(text), type(value(text))) == (meant, type(meant))
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (["-p", "aa", "1"], "--allow-unknown"),
+        (["-f", "none.yaml"], "none.yaml"),
+        (["-y", "[1]"], "--parameters_yaml"),
+        (["-y", "{"], "--parameters_yaml"),
+        (["-b", "!"], "--parameters_base64"),
+        (["-p", "a", "nan"], "nan"),
+        (["--secret", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE"),
+        (["--secret-file", "X", "none"], "none"),
+        (["--execution-timeout", "0"], "--execution-timeout"),
+        (["--cwd", "nowhere"], "nowhere"),
+        (["-o", "other.ipynb"], "--output"),
+        (["--stdout-file", "no/folder"], "no/folder"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_nothing_runs(alone: CommandLine, asked: list[str], word: str) -> None:
+    alone.write("n.ipynb", DECLARED)
+    assert word in alone.refusal("run", "n.ipynb", "out.ipynb", *asked)
+    assert [path.name for path in alone.folder.iterdir()] == ["n.ipynb"]
+
+
+def test_an_unknown_parameter_is_injected_when_the_caller_insists(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("show", "print(n)"))
+    alone.run("run", "n.ipynb", "out.ipynb", "-p", "n", "4", "--allow-unknown")
+    assert printed(alone) == "4\n"
+
+
+def test_the_notebook_is_told_where_it_is_and_hides_its_sources(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("show", "print(PAPERMILL_INPUT_PATH, PAPERMILL_OUTPUT_PATH)"))
+    alone.run("run", "n.ipynb", "out.ipynb", "--inject-paths", "--report-mode")
+    assert printed(alone) == "n.ipynb out.ipynb\n"
+    assert [cell["metadata"]["jupyter"] for cell in output(alone)["cells"]] == [{"source_hidden": True}] * 2
+
+
+def test_the_notebook_works_where_it_is_told_to(alone: CommandLine) -> None:
+    (alone.folder / "elsewhere").mkdir()
+    alone.write("n.ipynb", code("a", "open('here', 'w')"))
+    alone.run("run", "n.ipynb", "out.ipynb", "--cwd", "elsewhere")
+    assert (alone.folder / "elsewhere" / "here").exists()
+
+
+def test_outputs_are_shown_and_kept_while_they_come(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("a", "import sys\nprint('to out')\nprint('to err', file=sys.stderr)\n6 * 7"))
+    files = ["--stdout-file", "stdout.txt", "--stderr-file", "stderr.txt"]
+    said = alone.run("run", "n.ipynb", "out.ipynb", "--log-output", *files).stderr
+    assert all(text in said for text in ("to out\n", "to err\n", "42\n"))
+    assert (alone.folder / "stdout.txt").read_text() == "to out\n"
+    assert (alone.folder / "stderr.txt").read_text() == "to err\n"
+
+
+def test_a_progress_bar_names_the_cell_and_is_for_terminals(alone: CommandLine) -> None:
+    alone.write("n.ipynb", markdown("m", "## Load the fleet"), code("a", "1"), code("b", "2"))
+    asked = alone.run("run", "n.ipynb", "out.ipynb", "--progress-bar").stderr
+    assert "Load the fleet" in asked
+    assert "2/2" in asked
+    assert alone.run("run", "n.ipynb", "out.ipynb", "--overwrite").stderr == ""
+
+
+def test_cells_are_called_by_their_name_their_heading_or_their_first_line() -> None:
+    named = code("named", "1", name="by name")
+    cells = [code("first", "\n  import os\n1"), markdown("m", "text\n# One\n## Two ##\n"), code("under", "x"), named]
+    described = code("described", "# papermill_description=LOADING\n1")
+    names = cell_names(notebook(*cells, described, markdown("long", f"# {'x' * 60}"), code("last", "1")))
+    assert names == {
+        "first": "import os",
+        "under": "Two",
+        "named": "by name",
+        "described": "LOADING",
+        "last": f"{'x' * 39}…",
+    }
+
+
+def test_the_parameters_of_a_notebook_are_shown_as_papermill_shows_them(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("p", "n: int = 5  # how many\npath = 'a=b'", tags=["parameters"]))
+    said = alone.run("run", "n.ipynb", "--help-notebook").stdout
+    assert "Parameters inferred for notebook 'n.ipynb':\n  n: int (default 5)              how many\n" in said
+    found = alone.json("run", "n.ipynb", "--help-notebook")["parameters"]
+    assert [(each["name"], each["default_value"]) for each in found] == [("n", 5), ("path", "a=b")]
+    alone.write("bare.ipynb", code("a", "1"))
+    assert "No cell tagged 'parameters'" in alone.run("run", "bare.ipynb", "--help-notebook", exit_code=1).stdout
+
+
+def test_a_secret_reaches_the_kernel_from_the_environment_or_a_file(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("s", "import os\nprint(len(os.environ['ONE']), len(os.environ['TWO']))"))
+    (alone.folder / "two.txt").write_text("second secret\n")
+    alone.run("run", "n.ipynb", "out.ipynb", "--secret", "ONE", "--secret-file", "TWO", "two.txt", ONE="first one")
+    assert printed(alone) == "9 13\n"
+    assert "secret" not in (alone.folder / "out.ipynb").read_text()
