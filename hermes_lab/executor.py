@@ -187,7 +187,7 @@ def _request(input_path: str, output_path: str, parameters: JsonObject, options:
     check_parameters(parameters, kernel, language)
     if not options.get("allow_unknown"):
         check_known(notebook, parameters, kernel, language)
-    start_timeout = options.get("start_timeout")
+    start_timeout, secrets = options.get("start_timeout"), options.get("secret_parameters", {})
     return ExecuteNotebook(
         run_id=new_id(),
         notebook=notebook,
@@ -196,7 +196,8 @@ def _request(input_path: str, output_path: str, parameters: JsonObject, options:
         recorded_output_path=output_path,
         working_folder=str(_working_folder(input_path, options)),
         parameters=parameters,
-        secret_parameters=options.get("secret_parameters", {}),
+        secret_parameters=secrets,
+        environment=secrets,
         prepare_only=options.get("prepare_only", False),
         allow_errors=options.get("allow_errors", False),
         kernel_name=kernel,

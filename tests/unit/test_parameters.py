@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbformat import NotebookNode
 
 from hermes_lab.engines.papermill import check_known, inspect_parameters, parameterize
 from hermes_lab.model.errors import InvalidRequest
-from hermes_lab.runner.record import prepare
+from hermes_lab.runner.preparation import prepared
+from hermes_lab.runner.protocol import ExecuteNotebook
 from tests.written_notebooks import CORPUS, Json, code, corpus_notebook, notebook
 
 pytestmark = pytest.mark.requirement("PARAM-1", "PARAM-2", "PARAM-3")
@@ -36,6 +38,11 @@ if n:
 
 def with_parameters(source: str, tag: str = "parameters") -> Json:
     return notebook(code("first", "import os"), code("p", source, tags=[tag]), code("last", "1"))
+
+
+def fresh(given: Json) -> NotebookNode:
+    """The notebook as a run begins with it."""
+    return prepared(ExecuteNotebook(run_id="r", notebook=given, output_path="/out.ipynb", working_folder="/"))
 
 
 def inspected(source: str, language: str = "python") -> dict[str, tuple[Any, ...]]:
@@ -66,7 +73,7 @@ def test_of_shipped_notebooks_all_is_told_that_papermill_tells(path: Path) -> No
 
     given = corpus_notebook(path)
     kernel = given["metadata"].get("kernelspec", {}).get("name") or "python3"
-    theirs = _infer_parameters(prepare(given, None, ""), kernel, "python")
+    theirs = _infer_parameters(fresh(given), kernel, "python")
     ours = {each.name: each for each in inspect_parameters(given, kernel, "python").parameters}
     for each in theirs:
         assert (ours[each.name].default, ours[each.name].help) == (each.default, each.help)
@@ -151,8 +158,8 @@ def test_every_language_gets_the_cell_that_papermill_writes(kernel: str, languag
 
     given = {name: NESTED[name] for name in NESTED if name not in UNTRANSLATABLE.get(kernel, ())}
     asked = notebook(code("first", "1"), code("p", "", tags=["parameters"]), code("old", "", tags=["other"]))
-    ours = parameterize(prepare(asked, None, ""), given, kernel, language)
-    theirs = parameterize_notebook(prepare(asked, None, ""), given, kernel_name=kernel, language=papermills)
+    ours = parameterize(fresh(asked), given, kernel, language)
+    theirs = parameterize_notebook(fresh(asked), given, kernel_name=kernel, language=papermills)
     assert [cell.source for cell in ours.cells] == [cell.source for cell in theirs.cells]
     assert [cell.metadata for cell in ours.cells] == [cell.metadata for cell in theirs.cells]
     assert ours.metadata == theirs.metadata
@@ -162,5 +169,5 @@ def test_a_cell_that_was_injected_before_is_replaced_where_it_is() -> None:
     asked = notebook(
         code("p", "n = 1", tags=["parameters"]), code("mid", "1"), code("i", "n = 2", tags=["injected-parameters"])
     )
-    cells = parameterize(prepare(asked, None, ""), {"n": 3}, "python3").cells
+    cells = parameterize(fresh(asked), {"n": 3}, "python3").cells
     assert [(cell.id, cell.source) for cell in cells] == [("p", "n = 1"), ("mid", "1"), ("i", "# Parameters\nn = 3\n")]
