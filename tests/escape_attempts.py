@@ -258,6 +258,35 @@ got = client.recv(10).decode()
 """,
     ),
     Attempt(
+        "network: the host of a virtual machine, which no network namespace keeps away",
+        """
+import socket
+got = str(socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM))
+""",
+        outside=None,
+    ),
+    Attempt(
+        "secrets: the keys that Linux keeps for the user",
+        """
+import ctypes, platform
+libc = ctypes.CDLL(None, use_errno=True)
+add_key, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+got = [libc.syscall(keyctl, 0, ring, 0) for ring in (-3, -4, -5)]
+got = [ring for ring in got if ring > 0]
+""",
+        outside=None,
+    ),
+    Attempt(
+        "walls: io_uring, which no filter of system calls sees into",
+        """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+made = libc.syscall(425, 1, ctypes.create_string_buffer(120))
+got = [made] if made >= 0 else []
+""",
+        outside=None,
+    ),
+    Attempt(
         "network: an interface besides its own loopback",
         """
 import socket
@@ -367,6 +396,21 @@ for number in os.listdir("/proc/self/fd"):
     is_own = target == f"/proc/{os.getpid()}/fd" or os.path.basename(target) == "kernel.log"
     if (stat.S_ISDIR(mode) or stat.S_ISREG(mode)) and not is_own:
         got.append(target)
+""",
+        outside=False,
+    ),
+    Attempt(
+        "walls: anything else that was left open when it was started",
+        """
+import fcntl, os
+got = []
+for number in os.listdir("/proc/self/fd"):
+    try:
+        is_inherited = not fcntl.fcntl(int(number), fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    except OSError:
+        continue
+    if is_inherited and int(number) > 2:
+        got.append(os.readlink(f"/proc/self/fd/{number}"))
 """,
         outside=False,
     ),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hermes_lab.engines.interpreters import Interpreter
+from hermes_lab.engines.sandbox_filter import system_call_filter
 
 TOOL_SOCKET: Final = "/run/hermes_lab/tools.sock"
 """Where the server's tool channel is inside."""
@@ -77,19 +78,26 @@ class Enclosure:
         return self.folder / "kernel.json"
 
     def prepare(self) -> None:
-        """Write what stands in for /etc, and make the folder of the sockets."""
+        """Write what stands in for /etc and the filter of system calls, and make the folder of the sockets."""
         self.sockets.mkdir(mode=0o700)
         stand_ins = self.folder / "etc"
         stand_ins.mkdir()
         for name, content in _identity().items():
             (stand_ins / name).write_text(content)
+        program = system_call_filter()
+        if program is not None:
+            self._filter.write_bytes(program)
 
     def wrap(self, argv: list[str], bubblewrap: Bubblewrap, working_folder: Path) -> list[str]:
         """The command that runs ``argv`` inside. Its environment is the one that it is started with."""
         mounts = self._mounts()
         shut = [option for path in self._hidden() for option in ("--remount-ro", str(path))]
+        # bubblewrap reads the filter from a file that is open when it starts.
+        filtered = ["/bin/sh", "-c", 'exec 9<"$0" && exec "$@"', str(self._filter)]
+        has_filter = self._filter.exists()
         return [
-            *(bubblewrap.program, *bubblewrap.options),
+            *(filtered if has_filter else []),
+            *(bubblewrap.program, *bubblewrap.options, *(("--seccomp", "9") if has_filter else ())),
             # To the user id 0 of the machine, /proc/sys is writable even without any capability.
             *("--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc"),
             *("--tmpfs", "/tmp", "--dir", HOME),  # noqa: S108
@@ -117,6 +125,10 @@ class Enclosure:
         if self.tool_socket is not None:
             made["HERMES_LAB_SOCKET"] = TOOL_SOCKET
         return {**kept, **made, **{name: value for name, value in own.items() if name != "HERMES_LAB_URL"}}
+
+    @property
+    def _filter(self) -> Path:
+        return self.folder / "system_calls.bpf"
 
     def _mounts(self) -> dict[Path, list[str]]:
         """Place inside -> the options that make it, parents to be made before what lies in them."""

@@ -85,6 +85,42 @@ async def test_the_environment_of_the_machine_stays_outside(
     assert asked.printed("a") == "None C.UTF-8 given\n"
 
 
+async def test_a_closed_folder_is_hidden_in_a_readable_one_and_the_scratch_folder_shows_in_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    readable, closed = tmp_path / "readable", tmp_path / "readable" / "closed"
+    scratch = closed / "scratch"
+    scratch.mkdir(parents=True)
+    (readable / "library.py").write_text("VALUE = 'imported'")
+    (closed / "token").write_text("secret")
+    source = [
+        "import os, sys",
+        f"sys.path.insert(0, {str(readable)!r})",
+        "import library",
+        f"open({str(scratch / 'written')!r}, 'w').close()",
+        f"print(library.VALUE, os.listdir({str(closed)!r}), os.access({str(readable)!r}, os.W_OK))",
+    ]
+    sandbox = Sandbox(scratch_folder=str(scratch), readable_folders=[str(readable)], closed_folders=[str(closed)])
+    ended, asked = await bench.run(code("a", "\n".join(source)), working_folder=str(scratch), sandbox=sandbox)
+    assert ended.state == "completed", ended
+    assert asked.printed("a") == "imported ['scratch'] False\n"
+    assert (scratch / "written").exists()
+
+
+async def test_links_on_the_way_to_what_is_shown_lead_there_inside_too(bench: Bench, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    (real / "scratch").mkdir(parents=True)
+    link.symlink_to("real")
+    sandbox = Sandbox(scratch_folder=str(link / "scratch"))
+    ended, _ = await bench.run(
+        code("a", f"print(open({str(link / 'scratch' / 'written')!r}, 'w').write('x'))"),
+        working_folder=str(link / "scratch"),
+        sandbox=sandbox,
+    )
+    assert ended.state == "completed", ended
+    assert (real / "scratch" / "written").read_text() == "x"
+
+
 async def test_a_cell_that_is_to_stop_is_interrupted_before_its_kernel_is_killed(
     bench: Bench, sandbox: Sandbox
 ) -> None:
