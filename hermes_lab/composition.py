@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.recovery import Recovery
 from hermes_lab.services.reviews import Reviews
+from hermes_lab.services.run_records import KernelDescriptions, RunRecords
 from hermes_lab.services.runs import Runs
 from hermes_lab.services.services import Services
 from hermes_lab.services.tasks import Tasks
@@ -64,7 +65,7 @@ class Composition:
         settings: Settings,
         *,
         contents_manager: Any,
-        kernel_languages: Callable[[], Awaitable[dict[str, str]]],
+        kernel_descriptions: KernelDescriptions,
         server_url: Callable[[], str],
         emit: Callable[[Changed], None],
         environment: dict[str, str],
@@ -86,9 +87,10 @@ class Composition:
             settings.tool_policies,
             settings.approval_timeout_seconds,
         )
-        executions = Executions(store, events, self._runner, self.kernels, settings.limits)
+        records = RunRecords(store, kernel_descriptions)
+        executions = Executions(store, events, self._runner, self.kernels, records, settings.limits)
         views = ProposalViews(store, documents)
-        runs = Runs(store, events, documents, root, executions, kernel_languages, tasks)
+        runs = Runs(store, events, documents, root, executions, records, kernel_descriptions, tasks)
         merges = Merges(store, events, documents, views)
         policy = EvidencePolicy(
             settings.agent_execution,

@@ -7,7 +7,7 @@ tools come from here (DESIGN section 3).
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -20,6 +20,7 @@ from hermes_lab.model.diffs import CreateDiff, Diff
 from hermes_lab.model.errors import HermesError, InvalidRequest
 from hermes_lab.model.evidence import CreateEvidence, DecideEvidence, Evidence, GetEvidence
 from hermes_lab.model.notebooks import GetNotebook, NotebookContent
+from hermes_lab.model.parameters import InspectParameters, NotebookParameters
 from hermes_lab.model.payload import JsonObject, Page, Payload
 from hermes_lab.model.proposals import (
     CreateProposal,
@@ -33,7 +34,9 @@ from hermes_lab.model.proposals import (
     ReviewProposal,
     WithdrawProposal,
 )
-from hermes_lab.model.runs import CancelRun, CreateRun, GetRun, GetRunNotebook, ListRuns, Run, RunNotebook
+from hermes_lab.model.run_events import FollowRun, RunEvent
+from hermes_lab.model.run_records import GetRunRecord, RunRecord
+from hermes_lab.model.runs import CancelRun, CreateRun, GetRun, GetRunNotebook, ListRuns, RerunRun, Run, RunNotebook
 from hermes_lab.model.tool_calls import CreateToolCall, DecideToolCall, GetToolCall, ListToolCalls, ToolCall
 from hermes_lab.services.services import Services
 
@@ -70,6 +73,19 @@ class Operation:
         return "agent" in SCOPES[self.scope].holders
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A row of what is told as it happens, as server-sent events: GET, a handler of its own, and else as above."""
+
+    name: str
+    path: str
+    summary: str
+    scope: str
+    request: type[Payload]
+    event: type[Payload]
+    call: Callable[[Services, Actor, Any], AsyncGenerator[list[RunEvent], None]]
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         name="get_notebook",
@@ -80,6 +96,16 @@ OPERATIONS: tuple[Operation, ...] = (
         request=GetNotebook,
         response=NotebookContent,
         call=lambda services, actor, request: services.notebooks.get(actor, request),
+    ),
+    Operation(
+        name="inspect_parameters",
+        method="GET",
+        path="/parameters",
+        summary="Read what a notebook can be given: the parameters of its cell tagged `parameters`",
+        scope="notebooks:read",
+        request=InspectParameters,
+        response=NotebookParameters,
+        call=lambda services, actor, request: services.runs.parameters(actor, request),
     ),
     Operation(
         name="create_run",
@@ -122,6 +148,27 @@ OPERATIONS: tuple[Operation, ...] = (
         request=GetRunNotebook,
         response=RunNotebook,
         call=lambda services, actor, request: services.runs.notebook(actor, request),
+    ),
+    Operation(
+        name="get_run_record",
+        method="GET",
+        path="/runs/{run_id}/record",
+        summary="Read how a run was made: hashes, packages, revision, host, times and what it cost",
+        scope="runs:read",
+        request=GetRunRecord,
+        response=RunRecord,
+        call=lambda services, actor, request: services.runs.record(actor, request),
+    ),
+    Operation(
+        name="rerun_run",
+        method="POST",
+        path="/runs/{run_id}/rerun",
+        summary="Run again what a run ran, with the same or other parameters",
+        scope="runs:execute",
+        request=RerunRun,
+        response=Run,
+        call=lambda services, actor, request: services.runs.rerun(actor, request),
+        status=202,
     ),
     Operation(
         name="cancel_run",
@@ -319,6 +366,18 @@ OPERATIONS: tuple[Operation, ...] = (
         request=RevokeAgent,
         response=Agent,
         call=lambda services, actor, request: services.agents.revoke(actor, request),
+    ),
+)
+
+STREAMS: tuple[Stream, ...] = (
+    Stream(
+        name="follow_run",
+        path="/runs/{run_id}/events",
+        summary="Follow a run as server-sent events, from its beginning or from any event on, until it has ended",
+        scope="runs:read",
+        request=FollowRun,
+        event=RunEvent,
+        call=lambda services, actor, request: services.runs.follow(actor, request),
     ),
 )
 

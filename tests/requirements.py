@@ -28,6 +28,10 @@ REQUIREMENTS: dict[str, str] = {
     "PARAM-4": "A secret reaches the kernel and is never on a command line or in a file.",
     "STORE-1": "A notebook is read from and written to another storage, from the first moment to the last.",
     "ENGINE-1": "papermill runs notebooks with hermes_lab as its engine, and its own tests pass as before.",
+    "RUN-16": "A run is followed as server-sent events from any of its changes on, to its end.",
+    "RUN-17": "The values of secret parameters reach the kernel and are kept nowhere.",
+    "RUN-18": "A run is repeated from the bytes that it executed, with the same or other parameters.",
+    "RUN-19": "The record of a run says what it ran, in what, where, when and at which revision.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

@@ -13,7 +13,7 @@ from hermes_lab.app import HermesLab
 from hermes_lab.cli.parser import parser
 from hermes_lab.handlers.openapi import PREFIX
 from hermes_lab.model.actors import SCOPES
-from hermes_lab.operations import OPERATIONS
+from hermes_lab.operations import OPERATIONS, STREAMS
 from tests.servers import CHECKOUT
 
 pytestmark = pytest.mark.requirement("HOUSE-4")
@@ -39,7 +39,7 @@ def pattern_of(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{\w+\\\}", r"[^/]+", re.escape(PREFIX + path)))
 
 
-ROUTES = [pattern_of(operation.path) for operation in OPERATIONS]
+ROUTES = [pattern_of(operation.path) for operation in (*OPERATIONS, *STREAMS)]
 
 
 def without_code_of_others(text: str) -> str:
@@ -104,7 +104,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_operation_and_scope_is_documented() -> None:
     api, security = (DOCS / "api.md").read_text("utf-8"), (DOCS / "security.md").read_text("utf-8")
-    assert [operation.name for operation in OPERATIONS if f"### {operation.name}\n" not in api] == []
+    assert [operation.name for operation in (*OPERATIONS, *STREAMS) if f"### {operation.name}\n" not in api] == []
     assert [scope for scope in SCOPES if f"`{scope}`" not in security] == []
 
 

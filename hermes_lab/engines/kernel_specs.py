@@ -6,8 +6,19 @@ from typing import Any
 
 from jupyter_server.utils import ensure_async
 
+from hermes_lab.model.kernels import KernelDescription
 
-async def kernel_languages(kernel_spec_manager: Any) -> dict[str, str]:
-    """Kernel name -> its language, for every kernel that can be started now."""
+
+async def kernel_descriptions(kernel_spec_manager: Any) -> dict[str, KernelDescription]:
+    """Every kernel that can be started now, by its name."""
     specs = await ensure_async(kernel_spec_manager.get_all_specs())
-    return {name: str(spec["spec"].get("language", "")) for name, spec in specs.items()}
+    return {name: _described(name, each["spec"]) for name, each in specs.items()}
+
+
+def _described(name: str, spec: dict[str, Any]) -> KernelDescription:
+    return KernelDescription(
+        name=name,
+        display_name=str(spec.get("display_name", name)),
+        language=str(spec.get("language", "")),
+        argv=[str(argument) for argument in spec.get("argv", [])],
+    )

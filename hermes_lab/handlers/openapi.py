@@ -17,10 +17,14 @@ from hermes_lab.model.errors import ErrorBody
 from hermes_lab.model.events import Changed
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.model.proposals import Conflict
-from hermes_lab.operations import OPERATIONS, Operation
+from hermes_lab.operations import OPERATIONS, STREAMS, Operation, Stream
 
 PREFIX = "/hermes/api"
 _REF = "#/components/schemas/{model}"
+_NOT_DONE = {
+    "description": "Not done",
+    "content": {"application/json": {"schema": {"$ref": _REF.format(model="ErrorBody")}}},
+}
 # No operation answers with these, and yet clients read them: every error, `details.conflicts` of a merge, the event.
 _BESIDE_OPERATIONS = (ErrorBody, Conflict, Changed)
 
@@ -51,6 +55,8 @@ def document() -> JsonObject:
     models: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in _BESIDE_OPERATIONS]
     for operation in OPERATIONS:
         models += [(operation.request, "validation"), (operation.response, "serialization")]
+    for stream in STREAMS:
+        models += [(stream.request, "validation"), (stream.event, "serialization")]
     distinct = list(dict.fromkeys(models))
     references, definitions = models_json_schema(distinct, ref_template=_REF, schema_generator=_Names)
     schemas: JsonObject = dict(definitions["$defs"])
@@ -58,6 +64,8 @@ def document() -> JsonObject:
     for operation in OPERATIONS:
         row = _row(operation, references, schemas)
         paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = row
+    for stream in STREAMS:
+        paths.setdefault(PREFIX + stream.path, {})["get"] = _stream(stream, references, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,7 +83,7 @@ def document() -> JsonObject:
 
 
 def _row(operation: Operation, references: Any, schemas: JsonObject) -> JsonObject:
-    request = schemas[references[operation.request, "validation"]["$ref"].rsplit("/", 1)[-1]]
+    request = _schema(operation.request, references, schemas)
     response = references[operation.response, "serialization"]
     in_path = operation.path_fields
     in_query = [] if operation.method != "GET" else [name for name in request["properties"] if name not in in_path]
@@ -91,15 +99,42 @@ def _row(operation: Operation, references: Any, schemas: JsonObject) -> JsonObje
                 "description": "Done",
                 "content": {"application/json": {"schema": response}},
             },
-            "default": {
-                "description": "Not done",
-                "content": {"application/json": {"schema": {"$ref": _REF.format(model="ErrorBody")}}},
-            },
+            "default": _NOT_DONE,
         },
     }
     if operation.method == "POST":
         row["requestBody"] = {"content": {"application/json": {"schema": _body(request, in_path)}}}
     return row
+
+
+def _stream(stream: Stream, references: Any, schemas: JsonObject) -> JsonObject:
+    request = _schema(stream.request, references, schemas)
+    in_path = {name for name in request["properties"] if f"{{{name}}}" in stream.path}
+    last = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "integer", "minimum": 0}}
+    events = "Each event's `id` is its `sequence`, its `event` the field of that name, its `data` this as one line"
+    return {
+        "operationId": stream.name,
+        "summary": stream.summary,
+        "description": f"Scope `{stream.scope}`: {SCOPES[stream.scope].description}",
+        "tags": [stream.path.split("/")[1]],
+        "parameters": [
+            *(_parameter(request, name, "path" if name in in_path else "query") for name in request["properties"]),
+            last,
+        ],
+        "responses": {
+            "200": {
+                "description": events,
+                "content": {"text/event-stream": {"schema": references[stream.event, "serialization"]}},
+            },
+            "204": {"description": "There are no events after that one, and there will be none"},
+            "default": _NOT_DONE,
+        },
+    }
+
+
+def _schema(model: type[BaseModel], references: Any, schemas: JsonObject) -> JsonObject:
+    found: JsonObject = schemas[references[model, "validation"]["$ref"].rsplit("/", 1)[-1]]
+    return found
 
 
 def _parameter(request: JsonObject, name: str, place: str) -> JsonObject:

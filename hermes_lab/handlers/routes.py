@@ -10,8 +10,9 @@ from hermes_lab.handlers.authentication import Shared, UnknownRouteHandler
 from hermes_lab.handlers.mcp import McpHandler
 from hermes_lab.handlers.openapi import PREFIX, OpenApiHandler
 from hermes_lab.handlers.operation import OperationHandler
+from hermes_lab.handlers.stream import StreamHandler
 from hermes_lab.model.actors import scopes_held_by
-from hermes_lab.operations import OPERATIONS, Operation
+from hermes_lab.operations import OPERATIONS, STREAMS, Operation
 
 Route = tuple[str, type[Any], dict[str, Any]]
 
@@ -24,6 +25,7 @@ def routes(shared: Shared) -> list[Route]:
         by_path[operation.path][operation.method] = operation
     return [
         *((_pattern(path), OperationHandler, {**common, "operations": row}) for path, row in by_path.items()),
+        *((_pattern(stream.path), StreamHandler, {**common, "stream": stream}) for stream in STREAMS),
         (f"{PREFIX}/openapi.json", OpenApiHandler, common),
         (r"/hermes/mcp", McpHandler, common),
         (r"/hermes/.*", UnknownRouteHandler, common),

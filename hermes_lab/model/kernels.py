@@ -21,3 +21,12 @@ class KernelToken(Payload):
     scratch_folder: str | None = None
     created_at: UtcTime
     ended_at: UtcTime | None = None
+
+
+class KernelDescription(Payload):
+    """A kernel that can be started, as its kernel spec describes it."""
+
+    name: str
+    display_name: str
+    language: str
+    argv: list[str]

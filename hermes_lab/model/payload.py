@@ -33,7 +33,12 @@ class Payload(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_serialization_defaults_required=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
+        # What a caller sent may be secret, and errors are logged.
+        hide_input_in_errors=True,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from hermes_lab.model.actors import Author
 from hermes_lab.model.errors import IllegalTransition
@@ -105,7 +105,7 @@ class CreateRun(Payload):
         default=None, min_length=1, description="Default: runs/<notebook name>/<run_id>.ipynb"
     )
     parameters: dict[str, Any] = Field(default_factory=dict)
-    secret_parameters: dict[str, str] = Field(
+    secret_parameters: dict[str, SecretStr] = Field(
         default_factory=dict,
         description="Reach the kernel as environment variables of these names, are masked in outputs, never stored",
     )
@@ -183,6 +183,26 @@ class ListRuns(PageRequest):
     state: RunState | None = None
     path: str | None = Field(default=None, description="Only runs of this input notebook")
     origin: RunOrigin | None = None
+
+
+class RerunRun(Payload):
+    """Run once more what a run ran, with the same or other parameters. The rest is as it was for that run."""
+
+    run_id: str
+    input: Literal["same", "current"] = Field(
+        default="same", description="The bytes that the run executed, or the notebook as it is now"
+    )
+    parameters: dict[str, Any] | None = Field(
+        default=None, description="Instead of all those of the run; null: the same ones"
+    )
+    secret_parameters: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Must be given again where the run had some, for their values are not kept"
+    )
+    output_path: str | None = Field(
+        default=None, min_length=1, description="Default: runs/<notebook name>/<run_id>.ipynb"
+    )
+    overwrite: bool = Field(default=False, description="Replace an output notebook that exists")
+    idempotency_key: IdempotencyKey = None
 
 
 class CancelRun(Payload):

@@ -96,8 +96,9 @@ class Execution:
             return stopped(reason, self._stop_message(reason)).ends_run or Outcome("cancelled")
         request = self._request
         name, environment = self._kernel_name, request.environment
+        variables = {**environment, **request.secret_parameters}
         kernel = RunKernel(
-            *(name, spec, request.run_id, request.working_folder, environment, self._runtime_folder),
+            *(name, spec, request.run_id, request.working_folder, variables, self._runtime_folder),
             sandbox=request.sandbox,
             limits=request.limits,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from hermes_lab.model.events import Changed, Noun
@@ -38,15 +37,17 @@ class Events:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def changed(self, noun: Noun, subject: str, timeout: float) -> None:
-        """Return at the next change of the thing, or after ``timeout`` seconds."""
+    async def changed(self, noun: Noun, subject: str, timeout: float) -> bool:
+        """Return True at the next change of the thing, False after ``timeout`` seconds without one."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[noun, subject].add(waiter)
         try:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(waiter, timeout)
+            await asyncio.wait_for(waiter, timeout)
+        except asyncio.TimeoutError:
+            return False
         finally:
             self._forget(noun, subject, waiter)
+        return True
 
     async def until(self, noun: Noun, subject: str, timeout: float, condition: Callable[[], bool]) -> None:
         """Return when the condition holds, or after ``timeout`` seconds; it is tried at every change of the thing."""

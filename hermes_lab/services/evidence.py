@@ -124,9 +124,8 @@ class EvidenceService:
         if awaits:
             self._refuse_second_question(proposal)
         proposed = self._views.snapshot(proposal.proposal_hash)
-        kernel_name = await self._runs.checked_kernel(proposed, None)
-        language = await self._runs.language_of(kernel_name)
-        await asyncio.to_thread(check_parameters, request.parameters, kernel_name, language)
+        kernel = await self._runs.kernel_of(proposed, None)
+        await asyncio.to_thread(check_parameters, request.parameters, kernel.name, kernel.language)
         evidence = Evidence(
             evidence_id=new_id(),
             proposal_id=proposal.proposal_id,
@@ -212,7 +211,7 @@ class EvidenceService:
             "base": self._views.base(proposal),
             "proposal": self._views.snapshot(evidence.proposal_hash),
         }
-        original = self._root.resolve(proposal.path, "path").parent
+        document = self._root.resolve(proposal.path, "path")
         # Nobody else on the machine has business here, and what a kernel leaves may be anything.
         await asyncio.to_thread(scratch.mkdir, mode=0o700, parents=True)
         prepared = []
@@ -227,15 +226,16 @@ class EvidenceService:
                 input_hash=evidence.base_hash if side == "base" and evidence.base_hash else evidence.proposal_hash,
                 output_path=None,
                 parameters=evidence.parameters,
-                kernel_name=await self._runs.checked_kernel(notebook, None),
+                kernel_name=(await self._runs.kernel_of(notebook, None)).name,
                 timeout_seconds=evidence.timeout_seconds,
                 sandboxed=evidence.sandboxed,
                 created_at=now(),
                 progress=progress_of(notebook),
             )
             sandbox = self._policy.sandbox(scratch / side) if evidence.sandboxed else None
-            workplace = Workplace(folder=scratch / side, output=scratch / f"{side}.ipynb", sandbox=sandbox)
-            await asyncio.to_thread(copy_folder, original, workplace.folder, self._policy.copy_limit_bytes)
+            output = scratch / f"{side}.ipynb"
+            workplace = Workplace(folder=scratch / side, document=document, output=output, sandbox=sandbox)
+            await asyncio.to_thread(copy_folder, document.parent, workplace.folder, self._policy.copy_limit_bytes)
             prepared.append(_Execution(side, notebook, run, workplace))
         return prepared
 

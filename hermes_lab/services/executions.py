@@ -15,6 +15,7 @@ from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner, 
 from hermes_lab.services.events import Events
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import LiveRun
+from hermes_lab.services.run_records import RunRecords
 from hermes_lab.store import Snapshot, Store
 
 
@@ -24,10 +25,12 @@ def _unseen(_run: Run) -> None:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a run works: the folder it runs in, the file that its output notebook is written to, and what may be
-    there already (see ExecuteNotebook). ``sandbox`` is null where the kernel runs as the server's user does."""
+    """Where a run works: the folder it runs in, the file of its input notebook, the file that its output notebook is
+    written to, and what may be there already (see ExecuteNotebook). ``sandbox`` is null where the kernel runs as the
+    server's user does."""
 
     folder: Path
+    document: Path
     output: Path
     replaces: str = "anything"
     sandbox: Sandbox | None = None
@@ -36,11 +39,20 @@ class Workplace:
 class Executions:
     """Hands runs to the runner and records what becomes of them."""
 
-    def __init__(self, store: Store, events: Events, runner: NotebookRunner, kernels: Kernels, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        runner: NotebookRunner,
+        kernels: Kernels,
+        records: RunRecords,
+        limits: Limits,
+    ) -> None:
         self._store = store
         self._events = events
         self._runner = runner
         self._kernels = kernels
+        self._records = records
         self._limits = limits
         self._live: dict[str, LiveRun] = {}
 
@@ -59,15 +71,18 @@ class Executions:
         when it starts, when it ends, and now and then in between.
         """
         live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show)
+        observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
             ended = await self._runner.execute(self._request(run, notebook, workplace, secrets or {}), live.hear)
             output = await asyncio.to_thread(_snapshot, workplace.output) if ended.output_hash else None
+            self._records.keep(await observing, ended.environment, live.queued_at)
             return live.end(ended, output), ended.environment
         except Exception as error:
             if live.state not in ENDED:
                 live.break_off(f"It broke off: {error}")
             raise
         finally:
+            observing.cancel()
             del self._live[run.run_id]
             self._kernels.end(run.run_id)
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import parse
-from hermes_lab.engines.papermill import check_parameters
+from hermes_lab.engines.papermill import check_known, check_parameters, inspect_parameters
 from hermes_lab.engines.paths import Root
+from hermes_lab.engines.secret_names import check_secrets
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotAllowed, NotFound
+from hermes_lab.model.kernels import KernelDescription
+from hermes_lab.model.parameters import InspectParameters, NotebookParameters
 from hermes_lab.model.payload import Notebook, Page, new_id, now
+from hermes_lab.model.run_events import FollowRun, RunEvent
+from hermes_lab.model.run_records import GetRunRecord, RunRecord
 from hermes_lab.model.runs import (
     ENDED,
     CancelRun,
@@ -22,17 +28,31 @@ from hermes_lab.model.runs import (
     GetRunNotebook,
     ListRuns,
     Progress,
+    RerunRun,
     Run,
     RunNotebook,
 )
 from hermes_lab.runner.protocol import kernel_name_of
 from hermes_lab.services.events import Events
 from hermes_lab.services.executions import Executions, Workplace
+from hermes_lab.services.run_records import KernelDescriptions, RunRecords
 from hermes_lab.services.tasks import Tasks
-from hermes_lab.store import Store
+from hermes_lab.store import Snapshot, Store
 
-KernelLanguages = Callable[[], Awaitable[dict[str, str]]]
-"""The kernels that can be started now: name -> language."""
+_EVENTS_IN_A_PORTION = 100
+_HEARTBEAT_SECONDS = 15.0
+"""A connection on which nothing comes for long is taken for dead, by proxies among others."""
+_KEPT_BY_A_RERUN = frozenset(
+    {
+        "input_path",
+        "allow_unknown",
+        "prepare_only",
+        "allow_errors",
+        "kernel_name",
+        "timeout_seconds",
+        "cell_timeout_seconds",
+    }
+)
 
 
 class Runs:
@@ -45,7 +65,8 @@ class Runs:
         documents: Documents,
         root: Root,
         executions: Executions,
-        kernel_languages: KernelLanguages,
+        records: RunRecords,
+        kernel_descriptions: KernelDescriptions,
         tasks: Tasks,
     ) -> None:
         self._store = store
@@ -53,7 +74,8 @@ class Runs:
         self._documents = documents
         self._root = root
         self._executions = executions
-        self._kernel_languages = kernel_languages
+        self._records = records
+        self._kernel_descriptions = kernel_descriptions
         self._tasks = tasks
 
     async def create(self, actor: Actor, request: CreateRun) -> Run:
@@ -64,31 +86,34 @@ class Runs:
             Conflict: the output notebook exists and ``overwrite`` is not set, or another run is writing it.
         """
         document = await self._documents.read(request.input_path, "input_path")
-        kernel_name = await self.checked_kernel(document.notebook, request.kernel_name)
-        language = await self.language_of(kernel_name)
-        await asyncio.to_thread(check_parameters, request.parameters, kernel_name, language)
-        run_id = new_id()
-        output_path, output = self._output(request, run_id)
-        run = Run(
-            run_id=run_id,
-            author=actor.author,
-            input_path=document.path,
-            input_hash=document.hash,
-            output_path=output_path,
-            parameters=request.parameters,
-            kernel_name=kernel_name,
-            timeout_seconds=request.timeout_seconds,
-            created_at=now(),
-            progress=progress_of(document.notebook),
-        )
-        with self._store.transaction():
-            replaces = self._replaceable(actor, run, output, request.overwrite)
-            self._store.snapshots.put(document.text)
-            self._store.runs.insert(run)
-            self._store.audit.append(actor.author, "create_run", run_id, {"input_path": document.path})
-        self._events.publish("runs", run_id, run.state)
-        self._tasks.start(self._execute(run, document, output, replaces))
-        return run
+        return await self._begin(actor, "create_run", request, document)
+
+    async def rerun(self, actor: Actor, request: RerunRun) -> Run:
+        """A pending run of what an earlier one ran.
+
+        Raises:
+            NotFound: there is no such run, or its notebook is gone.
+            InvalidRequest: a secret parameter of the run is missing; or as `create`.
+            Conflict: the run is evidence; or as `create`.
+        """
+        earlier = self._known(request.run_id)
+        if earlier.origin == "evidence":
+            # What an agent wrote is executed under the policy for that, and not under the one for runs.
+            raise Conflict("Evidence is made again by asking for evidence of the proposal.", code="run_is_evidence")
+        missing = sorted(set(earlier.secret_parameters) - request.secret_parameters.keys())
+        if missing:
+            raise InvalidRequest(
+                f"The values of secret parameters are not kept: give {', '.join(missing)} again.",
+                code="secrets_missing",
+                field="secret_parameters",
+                names=missing,
+            )
+        document = await self._document_of(earlier, request)
+        kept = {name: getattr(earlier, name) for name in CreateRun.model_fields if name in _KEPT_BY_A_RERUN}
+        given = {name: getattr(request, name) for name in ("secret_parameters", "output_path", "overwrite")}
+        parameters = earlier.parameters if request.parameters is None else request.parameters
+        wanted = CreateRun(**kept, **given, parameters=parameters)
+        return await self._begin(actor, "rerun_run", wanted, document, rerun_of=earlier.run_id)
 
     async def get(self, _actor: Actor, request: GetRun) -> Run:
         """The run; with ``wait``, at its next change.
@@ -105,6 +130,27 @@ class Runs:
         run_id = read().run_id
         await self._events.until("runs", run_id, request.wait, lambda: self._executions.has_ended(run_id))
         return read()
+
+    async def follow(self, _actor: Actor, request: FollowRun) -> AsyncGenerator[list[RunEvent], None]:
+        """The run's events after that one, as they happen, in portions; an empty portion where none came for a while.
+        The last one ends it. Events come from the store, so that a slow reader needs no memory.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        run_id, after = self._known(request.run_id).run_id, request.after
+        is_first = True
+        while True:
+            portion = self._store.run_events.after(run_id, after, _EVENTS_IN_A_PORTION)
+            if portion:
+                yield portion
+                after = portion[-1].sequence
+            elif self._executions.has_ended(run_id):
+                return
+            # Nothing is awaited between looking and waiting: no change is missed.
+            elif is_first or not await self._events.changed("runs", run_id, _HEARTBEAT_SECONDS):
+                yield []
+            is_first = False
 
     async def list(self, _actor: Actor, request: ListRuns) -> Page[Run]:
         """Runs, newest first."""
@@ -136,34 +182,95 @@ class Runs:
             NotFound: there is no such run, or it has written nothing yet.
         """
         run = self._known(request.run_id)
-        text = self._store.snapshots.get(run.output_hash) if run.output_hash else self._written_so_far(run)
-        if text is None:
-            raise NotFound("The run has written no output yet.", code="no_output", field="run_id")
-        return RunNotebook(run_id=run.run_id, path=run.output_path or "", notebook=parse(text, "run_id"))
+        return RunNotebook(run_id=run.run_id, path=run.output_path or "", notebook=await self._output_of(run))
 
-    async def checked_kernel(self, notebook: Notebook, asked: str | None) -> str:
+    async def record(self, _actor: Actor, request: GetRunRecord) -> RunRecord:
+        """How the run was made, as far as it is known now.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return self._records.record(self._known(request.run_id))
+
+    async def parameters(self, _actor: Actor, request: InspectParameters) -> NotebookParameters:
+        """What a notebook can be given.
+
+        Raises:
+            InvalidRequest, NotFound: no notebook, or an unknown kernel.
+        """
+        document = await self._documents.read(request.path, "path")
+        kernel = await self.kernel_of(document.notebook, request.kernel_name)
+        inspect = partial(inspect_parameters, path=document.path)
+        return await asyncio.to_thread(inspect, document.notebook, kernel.name, kernel.language)
+
+    async def kernel_of(self, notebook: Notebook, asked: str | None) -> KernelDescription:
         """The kernel that a notebook is run with: the one asked for, else its own, else python3.
 
         Raises:
             InvalidRequest: there is no such kernel here.
         """
         name = kernel_name_of(notebook, asked)
-        known = await self._kernel_languages()
+        known = await self._kernel_descriptions()
         if name not in known:
             raise InvalidRequest(
                 f"There is no kernel {name!r}; there are {', '.join(sorted(known))}.",
                 code="kernel_not_found",
                 field="kernel_name",
             )
-        return name
+        return known[name]
 
-    async def language_of(self, kernel_name: str) -> str:
-        """The language of a kernel that checked_kernel gave."""
-        return (await self._kernel_languages())[kernel_name]
+    async def _begin(
+        self, actor: Actor, action: str, request: CreateRun, document: Document, rerun_of: str | None = None
+    ) -> Run:
+        kernel = await self.kernel_of(document.notebook, request.kernel_name)
+        await asyncio.to_thread(_check_parameters, document.notebook, request, kernel)
+        secrets = {name: value.get_secret_value() for name, value in request.secret_parameters.items()}
+        check_secrets(secrets, request.parameters)
+        run_id = new_id()
+        output_path, output = self._output(request, run_id)
+        run = Run(
+            run_id=run_id,
+            author=actor.author,
+            input_path=document.path,
+            input_hash=document.hash,
+            output_path=output_path,
+            parameters=request.parameters,
+            secret_parameters=sorted(secrets),
+            prepare_only=request.prepare_only,
+            allow_unknown=request.allow_unknown,
+            allow_errors=request.allow_errors,
+            kernel_name=kernel.name,
+            timeout_seconds=request.timeout_seconds,
+            cell_timeout_seconds=request.cell_timeout_seconds,
+            rerun_of=rerun_of,
+            created_at=now(),
+            progress=progress_of(document.notebook),
+        )
+        snapshot = await asyncio.to_thread(Snapshot.of, document.text)
+        with self._store.transaction():
+            replaces = self._replaceable(actor, run, output, request.overwrite)
+            self._store.snapshots.keep(snapshot)
+            self._store.runs.insert(run)
+            self._store.audit.append(actor.author, action, run_id, {"input_path": document.path})
+        self._events.publish("runs", run_id, run.state)
+        self._tasks.start(self._execute(run, document, output, replaces, secrets))
+        return run
 
-    async def _execute(self, run: Run, document: Document, output: Path, replaces: str) -> None:
-        folder = self._root.resolve(document.path, "input_path").parent
-        await self._executions.execute(run, document.notebook, Workplace(folder, output, replaces))
+    async def _execute(
+        self, run: Run, document: Document, output: Path, replaces: str, secrets: dict[str, str]
+    ) -> None:
+        file = self._root.resolve(document.path, "input_path")
+        workplace = Workplace(file.parent, file, output, replaces)
+        await self._executions.execute(run, document.notebook, workplace, secrets=secrets)
+
+    async def _document_of(self, earlier: Run, request: RerunRun) -> Document:
+        """What is run once more; its folder must be there, for that is where it runs."""
+        if request.input == "current":
+            return await self._documents.read(earlier.input_path, "run_id")
+        text = self._store.snapshots.get(earlier.input_hash)
+        if text is None or not self._root.resolve(earlier.input_path, "run_id").parent.is_dir():
+            raise NotFound(f"The folder of {earlier.input_path} is gone.", code="no_such_folder", field="run_id")
+        return Document(earlier.input_path, text, earlier.input_hash, parse(text, "run_id"))
 
     def _known(self, run_id: str) -> Run:
         run = self._executions.get(run_id)
@@ -197,11 +304,26 @@ class Runs:
         earlier = self._store.runs.find(output_path=run.output_path)
         return earlier is not None and present == earlier.output_hash
 
-    def _written_so_far(self, run: Run) -> str | None:
+    async def _output_of(self, run: Run) -> Notebook:
+        text = self._store.snapshots.get(run.output_hash) if run.output_hash else await self._written_so_far(run)
+        if text is None:
+            raise NotFound("The run has written no output yet.", code="no_output", field="run_id")
+        return await asyncio.to_thread(parse, text, "run_id")
+
+    async def _written_so_far(self, run: Run) -> str | None:
         if run.output_path is None:
             return None
         output = self._root.resolve(run.output_path, "output_path")
-        return output.read_text(encoding="utf-8") if output.exists() else None
+        try:
+            return await asyncio.to_thread(output.read_text, encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+
+def _check_parameters(notebook: Notebook, request: CreateRun, kernel: KernelDescription) -> None:
+    check_parameters(request.parameters, kernel.name, kernel.language)
+    if not request.allow_unknown:
+        check_known(notebook, request.parameters, kernel.name, kernel.language)
 
 
 def progress_of(notebook: Notebook) -> Progress:

@@ -10,6 +10,7 @@ from hermes_lab.model.agents import StoredAgent
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.kernels import KernelToken
 from hermes_lab.model.proposals import Proposal
+from hermes_lab.model.run_records import RunCircumstances
 from hermes_lab.model.runs import Run
 from hermes_lab.model.tool_calls import ToolCall
 from hermes_lab.model.writes import Write
@@ -34,6 +35,7 @@ class Store:
         self.instance_id = self.instances.register()
         self.runs = Shelf(self._database, tables.runs, Run, self.instance_id)
         self.run_events = RunEvents(self._database)
+        self.run_records = Shelf(self._database, tables.run_records, RunCircumstances, self.instance_id)
         self.proposals = Shelf(self._database, tables.proposals, Proposal, self.instance_id)
         self.evidence = Shelf(self._database, tables.evidence, Evidence, self.instance_id)
         self.tool_calls = Shelf(self._database, tables.tool_calls, ToolCall, self.instance_id)

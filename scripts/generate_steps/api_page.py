@@ -9,7 +9,7 @@ from typing import Any
 from generate_steps.error_codes import error_codes
 from hermes_lab.handlers.openapi import PREFIX, document
 from hermes_lab.model.actors import SCOPES
-from hermes_lab.operations import OPERATIONS, Operation
+from hermes_lab.operations import OPERATIONS, STREAMS, Operation, Stream
 
 Schema = dict[str, Any]
 
@@ -30,6 +30,11 @@ may use Jupyter's cookie, with its XSRF token on everything but GET. `{prefix}/o
 | operation | request | scope | |
 |---|---|---|---|
 """
+_STREAM = (
+    "An event has its `sequence` as `id`, the field `event` as `event`, and all of it as one line of JSON as `data`; "
+    "a comment comes at least every 15 seconds. 204 says that no event is left."
+)
+_ALL: tuple[Operation | Stream, ...] = (*OPERATIONS, *STREAMS)
 _ERRORS = "\n## Error codes\n\n| status | code | message |\n|---|---|---|\n"
 
 
@@ -37,15 +42,16 @@ def text(package: Path) -> str:
     """A row, then a section, for each operation; the payloads; the codes of errors."""
     described = document()
     schemas: dict[str, Schema] = described["components"]["schemas"]
-    rows = "".join(_row(operation) for operation in OPERATIONS)
+    rows = "".join(_row(operation, "GET" if isinstance(operation, Stream) else operation.method) for operation in _ALL)
     sections = "".join(_section(operation, _answer(described, operation)) for operation in OPERATIONS)
+    sections += "".join(_stream(stream) for stream in STREAMS)
     payloads = "".join(_payload(name, schema) for name, schema in schemas.items() if _is_answered(name))
     codes = "".join(f"| {each.status} | `{each.code}` | {each.message} |\n" for each in error_codes(package))
     return f"{_HEAD.format(prefix=PREFIX)}{rows}\n## Operations\n{sections}\n## Payloads\n{payloads}{_ERRORS}{codes}"
 
 
-def _row(operation: Operation) -> str:
-    call = f"`{operation.method} {operation.path}`"
+def _row(operation: Operation | Stream, method: str) -> str:
+    call = f"`{method} {operation.path}`"
     return f"| [`{operation.name}`](#{operation.name}) | {call} | `{operation.scope}` | {operation.summary} |\n"
 
 
@@ -69,9 +75,24 @@ def _section(operation: Operation, answer: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _request_field(operation: Operation, schema: Schema, name: str) -> str:
-    in_path = name in operation.path_fields
-    place = "path" if in_path else "query" if operation.method == "GET" else "body"
+def _stream(stream: Stream) -> str:
+    schema = stream.request.model_json_schema(ref_template="{model}", mode="validation")
+    holders = ", ".join(sorted(SCOPES[stream.scope].holders))
+    lines = [
+        f"\n### {stream.name}\n",
+        f"`GET {PREFIX}{stream.path}` → 200 `text/event-stream` of {_named(stream.event.__name__)}",
+        f"\n{stream.summary}. Scope `{stream.scope}` ({holders}). {_STREAM}\n",
+        "| field | in | type | default | |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_request_field(stream, schema, name) for name in schema["properties"]]
+    return "\n".join(lines) + "\n"
+
+
+def _request_field(operation: Operation | Stream, schema: Schema, name: str) -> str:
+    in_path = f"{{{name}}}" in operation.path
+    is_get = isinstance(operation, Stream) or operation.method == "GET"
+    place = "path" if in_path else "query" if is_get else "body"
     field = schema["properties"][name]
     default = "required" if name in schema.get("required", []) else _default(field)
     return f"| `{name}` | {place} | {_type(field)} | {default} | {_description(field)} |"
@@ -87,7 +108,7 @@ def _payload(name: str, schema: Schema) -> str:
 
 
 def _is_answered(name: str) -> bool:
-    return name not in {operation.request.__name__ for operation in OPERATIONS}
+    return name not in {operation.request.__name__ for operation in _ALL}
 
 
 def _description(field: Schema) -> str:

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from hermes_lab.model.actors import SCOPES, expand, scopes_held_by
-from hermes_lab.operations import OPERATIONS, Operation
+from hermes_lab.operations import OPERATIONS, STREAMS, Operation, Stream
 from tests.clients import SECONDS, Client, error
 from tests.journeys.proposing import propose, replace
 from tests.kernels import Kernel
@@ -101,7 +101,7 @@ def leaks(client: Client, routes: Routes, things: Things) -> list[str]:
 @pytest.mark.requirement("AUTH-1")
 def test_every_operation_is_among_the_routes_that_are_asked(routes: Routes) -> None:
     patterns = {re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", pattern).removesuffix("$") for pattern, _ in routes}
-    assert {f"/hermes/api{operation.path}" for operation in OPERATIONS} <= patterns
+    assert {f"/hermes/api{operation.path}" for operation in (*OPERATIONS, *STREAMS)} <= patterns
     assert {"/hermes/mcp", "/hermes/api/openapi.json"} <= patterns
 
 
@@ -168,13 +168,16 @@ def test_a_token_of_ours_in_the_query_is_no_token(agent: Client, nobody: Client)
 
 
 @pytest.mark.requirement("AUTH-3")
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_an_operation_needs_its_scope(issue_agent: Callable[..., Client], things: Things, operation: Operation) -> None:
+@pytest.mark.parametrize("operation", [*OPERATIONS, *STREAMS], ids=lambda operation: operation.name)
+def test_an_operation_needs_its_scope(
+    issue_agent: Callable[..., Client], things: Things, operation: Operation | Stream
+) -> None:
     """Asked by an agent that holds every scope for agents except this one and those that include it."""
     others = [name for name in scopes_held_by("agent") if operation.scope not in expand(frozenset({name}))]
     agent = issue_agent(scopes=others)
     path = things.path("/hermes/api" + re.sub(r"\{(\w+)\}", r"(?P<\1>x)", operation.path))
-    answer = agent.request(operation.method, path, json={} if operation.method == "POST" else None)
+    method = operation.method if isinstance(operation, Operation) else "GET"
+    answer = agent.request(method, path, json={} if method == "POST" else None)
     assert error(answer) == (403, "missing_scope")
     assert answer.json()["details"]["scope"] == operation.scope
 

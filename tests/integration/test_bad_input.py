@@ -84,6 +84,7 @@ NO_NOTEBOOKS = [
     [
         ("get_notebook", "path"),
         ("create_run", "input_path"),
+        ("inspect_parameters", "path"),
         ("create_proposal", "path"),
         ("create_diff", "base.path"),
     ],
@@ -102,6 +103,8 @@ def test_what_is_no_notebook_of_the_root_is_refused(
     before = written()
     if operation == "get_notebook":
         answer = agent.get("notebooks", path=path)
+    elif operation == "inspect_parameters":
+        answer = agent.get("parameters", path=path)
     elif operation == "create_run":
         answer = agent.post("runs", input_path=path)
     elif operation == "create_diff":
@@ -133,8 +136,35 @@ RUNS: list[tuple[Fields, int, str, str]] = [
     ({"parameters": {"not a name": 1}}, 400, "invalid_parameters", "parameters.not a name"),
     ({"parameters": {"a; import os": 1}}, 400, "invalid_parameters", "parameters.a; import os"),
     ({"parameters": {"class": 1}}, 400, "invalid_parameters", "parameters.class"),
+    ({"parameters": {"n": 1}}, 400, "unknown_parameter", "parameters.n"),
     ({"timeout_seconds": 0}, 400, "invalid_request", "timeout_seconds"),
     ({"timeout_seconds": "soon"}, 400, "invalid_request", "timeout_seconds"),
+    ({"cell_timeout_seconds": 0}, 400, "invalid_request", "cell_timeout_seconds"),
+    ({"allow_errors": "perhaps"}, 400, "invalid_request", "allow_errors"),
+    ({"allow_unknown": 7}, 400, "invalid_request", "allow_unknown"),
+    ({"prepare_only": []}, 400, "invalid_request", "prepare_only"),
+    ({"secret_parameters": ["TOKEN"]}, 400, "invalid_request", "secret_parameters"),
+    ({"secret_parameters": {"TOKEN": 1}}, 400, "invalid_request", "secret_parameters.TOKEN"),
+    ({"secret_parameters": {"TOKEN": ""}}, 400, "invalid_parameters", "secret_parameters.TOKEN"),
+    ({"secret_parameters": {"TOKEN": "a\0b"}}, 400, "invalid_parameters", "secret_parameters.TOKEN"),
+    ({"secret_parameters": {"not a name": "x"}}, 400, "invalid_parameters", "secret_parameters.not a name"),
+    ({"secret_parameters": {"A=B": "x"}}, 400, "invalid_parameters", "secret_parameters.A=B"),
+    ({"secret_parameters": {"PATH": "/tmp"}}, 400, "invalid_parameters", "secret_parameters.PATH"),
+    ({"secret_parameters": {"LD_PRELOAD": "x.so"}}, 400, "invalid_parameters", "secret_parameters.LD_PRELOAD"),
+    ({"secret_parameters": {"PYTHONSTARTUP": "x"}}, 400, "invalid_parameters", "secret_parameters.PYTHONSTARTUP"),
+    ({"secret_parameters": {"https_proxy": "x"}}, 400, "invalid_parameters", "secret_parameters.https_proxy"),
+    (
+        {"secret_parameters": {"HERMES_LAB_KERNEL_TOKEN": "x"}},
+        400,
+        "invalid_parameters",
+        "secret_parameters.HERMES_LAB_KERNEL_TOKEN",
+    ),
+    (
+        {"parameters": {"n": 1}, "secret_parameters": {"n": "x"}, "allow_unknown": True},
+        400,
+        "invalid_parameters",
+        "secret_parameters.n",
+    ),
     ({"no_such_field": 1}, 400, "invalid_request", "no_such_field"),
     ({"output_path": "x" * 300 + ".ipynb"}, 400, "invalid_path", "output_path"),
     ({"output_path": "../../../outside.ipynb"}, 400, "path_outside_root", "output_path"),
@@ -288,6 +318,9 @@ UNKNOWN = [
     ("GET", "runs/{}", "no_such_run", "run_id"),
     ("GET", "runs/{}/notebook", "no_such_run", "run_id"),
     ("POST", "runs/{}/cancel", "no_such_run", "run_id"),
+    ("POST", "runs/{}/rerun", "no_such_run", "run_id"),
+    ("GET", "runs/{}/record", "no_such_run", "run_id"),
+    ("GET", "runs/{}/events", "no_such_run", "run_id"),
     ("GET", "proposals/{}", "no_such_proposal", "proposal_id"),
     ("GET", "proposals/{}/notebooks", "no_such_proposal", "proposal_id"),
     ("POST", "proposals/{}/reviews", "no_such_proposal", "proposal_id"),
@@ -332,6 +365,54 @@ def test_a_wait_that_cannot_be_is_refused(person: Client, wait: object) -> None:
     answer = person.get(f"runs/{'0' * 32}", wait=wait)
     assert error(answer) == (400, "invalid_request")
     assert answer.json()["details"]["field"] == "wait"
+
+
+@pytest.mark.parametrize("after", [-1, "first", "1.5", "NaN"])
+@pytest.mark.parametrize("place", ["query", "header"])
+def test_a_place_to_follow_from_that_cannot_be_is_refused(person: Client, after: object, place: str) -> None:
+    path = f"/hermes/api/runs/{'0' * 32}/events"
+    if place == "query":
+        answer = person.request("GET", path, params={"after": after})
+    else:
+        answer = person.request("GET", path, headers={"Last-Event-ID": str(after)})
+    assert error(answer) == (400, "invalid_request")
+    assert answer.json()["details"]["field"] == "after"
+
+
+def test_something_else_to_wait_for_is_refused(person: Client) -> None:
+    answer = person.get(f"runs/{'0' * 32}", until="doomsday")
+    assert error(answer) == (400, "invalid_request")
+    assert answer.json()["details"]["field"] == "until"
+
+
+RERUNS: list[tuple[Fields, int, str, str]] = [
+    ({"input": "other"}, 400, "invalid_request", "input"),
+    ({"parameters": []}, 400, "invalid_request", "parameters"),
+    ({"parameters": {"not a name": 1}}, 400, "invalid_parameters", "parameters.not a name"),
+    ({"parameters": {"n": 1}}, 400, "unknown_parameter", "parameters.n"),
+    ({"secret_parameters": {"PATH": "x"}}, 400, "invalid_parameters", "secret_parameters.PATH"),
+    ({"output_path": "../../../outside.ipynb"}, 400, "path_outside_root", "output_path"),
+    ({"input_path": "other.ipynb"}, 400, "invalid_request", "input_path"),
+    ({"idempotency_key": ""}, 400, "invalid_request", "idempotency_key"),
+]
+
+
+@pytest.mark.parametrize(("fields", "status", "code", "field"), RERUNS, ids=[str(row[0]) for row in RERUNS])
+def test_a_rerun_that_cannot_be_is_refused(
+    agent: Client,
+    workspace: Workspace,
+    written: Callable[[], Written],
+    fields: Fields,
+    status: int,
+    code: str,
+    field: str,
+) -> None:
+    run = agent.wait_until_ended(agent.post("runs", input_path=workspace.path("report.ipynb"), prepare_only=True))
+    before = written()
+    answer = agent.post(f"runs/{run['run_id']}/rerun", fields)
+    assert error(answer) == (status, code)
+    assert answer.json()["details"]["field"] == field
+    assert written() == before
 
 
 AGENTS: list[tuple[Fields, str]] = [

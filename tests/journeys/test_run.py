@@ -241,3 +241,23 @@ def test_runs_are_listed_newest_first_page_by_page(agent: Client, workspace: Wor
     assert listed == created[::-1]
     for run_id in created:
         agent.wait_until_ended({"run_id": run_id})
+
+
+@pytest.mark.requirement("PARAM-1")
+def test_an_agent_learns_what_a_notebook_can_be_given(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", code("number", "n: int = 1  # how often", tags=["parameters"]))
+    told = agent.get("parameters", path=path).json()
+    assert (told["path"], told["language"], told["cell_id"], told["known"]) == (path, "python", "number", True)
+    (number,) = told["parameters"]
+    assert (number["name"], number["type_name"], number["default_value"]) == ("n", "int", 1)
+    assert number["help"] == "how often"
+
+
+@pytest.mark.requirement("PARAM-2")
+def test_a_parameter_that_the_notebook_does_not_declare_is_given_when_insisted_on(
+    agent: Client, workspace: Workspace
+) -> None:
+    path = workspace.write("report.ipynb", NUMBER, code("prints", "print(m)"))
+    assert error(agent.post("runs", input_path=path, parameters={"m": 7})) == (400, "unknown_parameter")
+    run = agent.wait_until_ended(agent.post("runs", input_path=path, parameters={"m": 7}, allow_unknown=True))
+    assert (run["state"], run["allow_unknown"]) == ("completed", True)

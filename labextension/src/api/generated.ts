@@ -24,6 +24,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/hermes/api/parameters': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read what a notebook can be given: the parameters of its cell tagged `parameters`
+     * @description Scope `notebooks:read`: Read notebooks and compare them.
+     */
+    get: operations['inspect_parameters'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/hermes/api/runs': {
     parameters: {
       query?: never;
@@ -82,6 +102,46 @@ export interface paths {
     get: operations['get_run_notebook'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/hermes/api/runs/{run_id}/record': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read how a run was made: hashes, packages, revision, host, times and what it cost
+     * @description Scope `runs:read`: See runs, their results and their output notebooks.
+     */
+    get: operations['get_run_record'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/hermes/api/runs/{run_id}/rerun': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Run again what a run ran, with the same or other parameters
+     * @description Scope `runs:execute`: Run a notebook of the person with parameters, and cancel own runs.
+     */
+    post: operations['rerun_run'];
     delete?: never;
     options?: never;
     head?: never;
@@ -415,6 +475,26 @@ export interface paths {
      * @description Scope `agents:admin`: Issue and revoke the tokens of agents.
      */
     delete: operations['revoke_agent'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/hermes/api/runs/{run_id}/events': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Follow a run as server-sent events, from its beginning or from any event on, until it has ended
+     * @description Scope `runs:read`: See runs, their results and their output notebooks.
+     */
+    get: operations['follow_run'];
+    put?: never;
+    post?: never;
+    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -1269,6 +1349,20 @@ export interface components {
       traceback: string[];
     };
     /**
+     * FollowRun
+     * @description Which run to follow, and from where on.
+     */
+    FollowRun: {
+      /** Run Id */
+      run_id: string;
+      /**
+       * After
+       * @description The last `sequence` that was seen; the header `Last-Event-ID` goes before it
+       * @default 0
+       */
+      after?: number;
+    };
+    /**
      * GetEvidence
      * @description Which evidence, and how long to wait for a change of it.
      */
@@ -1363,6 +1457,14 @@ export interface components {
       run_id: string;
     };
     /**
+     * GetRunRecord
+     * @description Which run's record.
+     */
+    GetRunRecord: {
+      /** Run Id */
+      run_id: string;
+    };
+    /**
      * GetToolCall
      * @description Which tool call, and how long to wait for a change of it.
      */
@@ -1381,6 +1483,27 @@ export interface components {
       since?: number | null;
       /** Tool Call Id */
       tool_call_id: string;
+    };
+    /**
+     * GitRevision
+     * @description Where the notebook's repository stood when the run began.
+     */
+    GitRevision: {
+      /**
+       * Revision
+       * @description The commit; null where there is none yet
+       */
+      revision: string | null;
+      /**
+       * Branch
+       * @description Null where none is checked out
+       */
+      branch: string | null;
+      /**
+       * Dirty
+       * @description Whether a file of the repository, or the notebook, is not as in that commit
+       */
+      dirty: boolean;
     };
     /**
      * Hunk
@@ -1423,6 +1546,20 @@ export interface components {
       rationale?: string | null;
     };
     /**
+     * InspectParameters
+     * @description Of which notebook, and for which kernel.
+     */
+    InspectParameters: {
+      /** Path */
+      path: string;
+      /**
+       * Kernel Name
+       * @description Default: the notebook's own kernel
+       * @default null
+       */
+      kernel_name?: string | null;
+    };
+    /**
      * IssuedAgent
      * @description A new agent with its token, which is shown this once.
      */
@@ -1456,6 +1593,20 @@ export interface components {
       last_used_at: string | null;
       /** Token */
       token: string;
+    };
+    /**
+     * KernelDescription
+     * @description A kernel that can be started, as its kernel spec describes it.
+     */
+    KernelDescription: {
+      /** Name */
+      name: string;
+      /** Display Name */
+      display_name: string;
+      /** Language */
+      language: string;
+      /** Argv */
+      argv: string[];
     };
     /**
      * ListAgents
@@ -1693,6 +1844,32 @@ export interface components {
       };
     };
     /**
+     * NotebookParameters
+     * @description What a notebook can be given. ``known`` is false where the language of the notebook cannot be inspected.
+     */
+    NotebookParameters: {
+      /** Path */
+      path: string;
+      /**
+       * Language
+       * @default null
+       */
+      language: string | null;
+      /**
+       * Cell Id
+       * @description The cell tagged `parameters`; null: there is none
+       * @default null
+       */
+      cell_id: string | null;
+      /**
+       * Known
+       * @description Whether `parameters` are all that the notebook declares
+       */
+      known: boolean;
+      /** Parameters */
+      parameters: components['schemas']['Parameter'][];
+    };
+    /**
      * NotebookSource
      * @description One side of a diff: exactly one of the fields.
      */
@@ -1721,6 +1898,38 @@ export interface components {
        * @default null
        */
       proposal_id?: string | null;
+    };
+    /**
+     * Parameter
+     * @description One parameter of a notebook, as far as its source tells.
+     */
+    Parameter: {
+      /** Name */
+      name: string;
+      /**
+       * Type Name
+       * @description The annotation, else the type of the default; null where neither tells
+       * @default null
+       */
+      type_name: string | null;
+      /**
+       * Default
+       * @description Its source, as it is in the cell
+       * @default null
+       */
+      default: string | null;
+      /**
+       * Default Value
+       * @description Its value where the source is a literal, else null
+       * @default null
+       */
+      default_value: unknown;
+      /**
+       * Help
+       * @description The comment behind it
+       * @default
+       */
+      help: string;
     };
     /**
      * Progress
@@ -1996,6 +2205,54 @@ export interface components {
       rationale?: string | null;
     };
     /**
+     * RerunRun
+     * @description Run once more what a run ran, with the same or other parameters. The rest is as it was for that run.
+     */
+    RerunRun: {
+      /** Run Id */
+      run_id: string;
+      /**
+       * Input
+       * @description The bytes that the run executed, or the notebook as it is now
+       * @default same
+       * @enum {string}
+       */
+      input?: 'same' | 'current';
+      /**
+       * Parameters
+       * @description Instead of all those of the run; null: the same ones
+       * @default null
+       */
+      parameters?: {
+        [key: string]: unknown;
+      } | null;
+      /**
+       * Secret Parameters
+       * @description Must be given again where the run had some, for their values are not kept
+       */
+      secret_parameters?: {
+        [key: string]: string;
+      };
+      /**
+       * Output Path
+       * @description Default: runs/<notebook name>/<run_id>.ipynb
+       * @default null
+       */
+      output_path?: string | null;
+      /**
+       * Overwrite
+       * @description Replace an output notebook that exists
+       * @default false
+       */
+      overwrite?: boolean;
+      /**
+       * Idempotency Key
+       * @description The same key and request answer with what the first call made; also a header.
+       * @default null
+       */
+      idempotency_key?: string | null;
+    };
+    /**
      * Review
      * @description One review: who decided what, and when.
      */
@@ -2200,6 +2457,69 @@ export interface components {
       result: components['schemas']['ExecutionResult'] | null;
     };
     /**
+     * RunEvent
+     * @description One change of a run. After `ended` nothing follows, and `get_run` has the result.
+     */
+    RunEvent: {
+      /** Run Id */
+      run_id: string;
+      /**
+       * Sequence
+       * @description The `version` that the run has after it
+       */
+      sequence: number;
+      /**
+       * Event
+       * @enum {string}
+       */
+      event: 'queued' | 'started' | 'progressed' | 'ended';
+      /**
+       * At
+       * Format: date-time
+       */
+      at: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+      /**
+       * Cause
+       * @default null
+       */
+      cause:
+        | (
+            | 'cell_error'
+            | 'kernel_died'
+            | 'timed_out'
+            | 'unresponsive'
+            | 'interrupted'
+            | 'invalid_notebook'
+            | 'invalid_parameters'
+            | 'kernel_not_found'
+            | 'kernel_failed_to_start'
+            | 'output_unwritable'
+          )
+        | null;
+      /**
+       * Message
+       * @default null
+       */
+      message: string | null;
+      /**
+       * Queue Position
+       * @description While it waits for a free place: 1 is the next
+       * @default null
+       */
+      queue_position: number | null;
+      progress: components['schemas']['Progress'];
+      /**
+       * Cells
+       * @description The cells that changed; at the start, all
+       */
+      cells: components['schemas']['CellTiming'][];
+    };
+    /**
      * RunNotebook
      * @description The output notebook of a run as it is on disk now, while the run goes on too.
      */
@@ -2222,6 +2542,123 @@ export interface components {
        * @default null
        */
       next_cursor: string | null;
+    };
+    /**
+     * RunRecord
+     * @description All that is known of how a run was made. What could not be found out is null.
+     */
+    RunRecord: {
+      /** Run Id */
+      run_id: string;
+      /** Rerun Of */
+      rerun_of: string | null;
+      /**
+       * Origin
+       * @enum {string}
+       */
+      origin: 'request' | 'evidence';
+      author: components['schemas']['Author'];
+      /**
+       * State
+       * @enum {string}
+       */
+      state: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+      /** Cause */
+      cause:
+        | (
+            | 'cell_error'
+            | 'kernel_died'
+            | 'timed_out'
+            | 'unresponsive'
+            | 'interrupted'
+            | 'invalid_notebook'
+            | 'invalid_parameters'
+            | 'kernel_not_found'
+            | 'kernel_failed_to_start'
+            | 'output_unwritable'
+          )
+        | null;
+      /** Input Path */
+      input_path: string;
+      /**
+       * Input Hash
+       * @description sha256 of the bytes, in hex
+       */
+      input_hash: string;
+      /** Output Path */
+      output_path: string | null;
+      /** Output Hash */
+      output_hash: string | null;
+      /** Parameters */
+      parameters: {
+        [key: string]: unknown;
+      };
+      /**
+       * Secret Parameters
+       * @description Their names; their values are not kept
+       */
+      secret_parameters: string[];
+      /** Sandboxed */
+      sandboxed: boolean;
+      /** @default null */
+      kernel: components['schemas']['KernelDescription'] | null;
+      /**
+       * @description The interpreter and the packages it finds
+       * @default null
+       */
+      environment: components['schemas']['Environment'] | null;
+      /**
+       * @description Null where the notebook is in no repository
+       * @default null
+       */
+      git: components['schemas']['GitRevision'] | null;
+      /**
+       * Host
+       * @default null
+       */
+      host: string | null;
+      /**
+       * Platform
+       * @default null
+       */
+      platform: string | null;
+      /**
+       * Hermes Lab Version
+       * @default null
+       */
+      hermes_lab_version: string | null;
+      /**
+       * Papermill Version
+       * @default null
+       */
+      papermill_version: string | null;
+      /**
+       * Created At
+       * Format: date-time
+       */
+      created_at: string;
+      /**
+       * Queued At
+       * @description When it began to wait; null: it did not wait
+       * @default null
+       */
+      queued_at: string | null;
+      /** Started At */
+      started_at: string | null;
+      /** Ended At */
+      ended_at: string | null;
+      /**
+       * Cpu Seconds
+       * @description Of all cells; null where it was not measured
+       */
+      cpu_seconds: number | null;
+      /**
+       * Peak Memory Bytes
+       * @description The most that any cell held; null where it was not measured
+       */
+      peak_memory_bytes: number | null;
+      /** Cells */
+      cells: components['schemas']['CellTiming'][];
     };
     /**
      * ScrapChange
@@ -2405,6 +2842,38 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['NotebookContent'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  inspect_parameters: {
+    parameters: {
+      query: {
+        path: string;
+        kernel_name?: string | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['NotebookParameters'];
         };
       };
       /** @description Not done */
@@ -2607,6 +3076,113 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['RunNotebook'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  get_run_record: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunRecord'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  rerun_run: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': {
+          /**
+           * Input
+           * @description The bytes that the run executed, or the notebook as it is now
+           * @default same
+           * @enum {string}
+           */
+          input?: 'same' | 'current';
+          /**
+           * Parameters
+           * @description Instead of all those of the run; null: the same ones
+           * @default null
+           */
+          parameters?: {
+            [key: string]: unknown;
+          } | null;
+          /**
+           * Secret Parameters
+           * @description Must be given again where the run had some, for their values are not kept
+           */
+          secret_parameters?: {
+            [key: string]: string;
+          };
+          /**
+           * Output Path
+           * @description Default: runs/<notebook name>/<run_id>.ipynb
+           * @default null
+           */
+          output_path?: string | null;
+          /**
+           * Overwrite
+           * @description Replace an output notebook that exists
+           * @default false
+           */
+          overwrite?: boolean;
+          /**
+           * Idempotency Key
+           * @description The same key and request answer with what the first call made; also a header.
+           * @default null
+           */
+          idempotency_key?: string | null;
+        };
+      };
+    };
+    responses: {
+      /** @description Done */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Run'];
         };
       };
       /** @description Not done */
@@ -3437,6 +4013,48 @@ export interface operations {
         content: {
           'application/json': components['schemas']['Agent'];
         };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  follow_run: {
+    parameters: {
+      query?: {
+        after?: number;
+      };
+      header?: {
+        'Last-Event-ID'?: number;
+      };
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Each event's `id` is its `sequence`, its `event` the field of that name, its `data` this as one line */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/event-stream': components['schemas']['RunEvent'];
+        };
+      };
+      /** @description There are no events after that one, and there will be none */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description Not done */
       default: {

@@ -1,0 +1,39 @@
+"""Which names a secret parameter can have: it becomes an environment variable of the kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from hermes_lab.model.errors import InvalidRequest
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN = re.compile(
+    r"(PATH|HOME|SHELL|USER|LOGNAME|PWD|TMPDIR|TEMP|TMP|TERM|LANG|LANGUAGE|IFS|ENV|EDITOR|VISUAL|PAGER|BROWSER)"
+    r"|(LC|LD|DYLD|PYTHON|IPYTHON|JUPYTER|JPY|HERMES|VIRTUAL_ENV|CONDA|BASH|ZSH|R|JULIA|JAVA|_JAVA|JDK|SPARK|NODE|NPM"
+    r"|PERL|PERL5|RUBY|GIT|SSH|XDG|SSL|CURL|MALLOC|GLIBC|GCONV|MPL|MKL|OMP|CUDA|NUMBA)(_.*)?"
+    r"|(PYTHON|IPYTHON|JUPYTER|HERMES|RUBY|PERL|BASH|NODE).*|.*_PROXY",
+    re.IGNORECASE,
+)
+"""Variables by which programs find code, or are told how to run it."""
+
+
+def check_secrets(secrets: Mapping[str, str], parameters: Iterable[str] = ()) -> None:
+    """Refuse secret parameters that no environment can hold, or that would steer the kernel itself.
+
+    Raises:
+        InvalidRequest: ``details.field`` is ``secret_parameters.<name>``. No value is ever named.
+    """
+    for name, value in secrets.items():
+        if not _NAME.fullmatch(name):
+            raise _refusal(name, "cannot be the name of an environment variable")
+        if _TAKEN.fullmatch(name):
+            raise _refusal(name, "has a meaning of its own for the programs that a kernel is made of")
+        if name in parameters:
+            raise _refusal(name, "is given as a parameter too, and would be written into the notebook")
+        if not value or "\0" in value:
+            raise _refusal(name, "has a value that is empty, or holds a NUL character")
+
+
+def _refusal(name: str, why: str) -> InvalidRequest:
+    return InvalidRequest(f"{name!r} {why}.", code="invalid_parameters", field=f"secret_parameters.{name}")
