@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -113,12 +114,22 @@ def prepare() -> Path:
 def started_lab(python: Path, workspace: Path, folder: Path) -> Iterator[JupyterLab]:
     """JupyterLab, for as long as the block lasts."""
     step(f"starting JupyterLab on loopback, in a sample workspace: {workspace.relative_to(CHECKOUT)}")
-    note('HermesLab.agent_execution = "allow": what the agent proposes is executed without asking you first,')
-    note("with your rights. That is for this demo; the default is to ask.")
+    agent_execution = "sandbox" if has_sandbox(python) else "allow"
+    if agent_execution == "sandbox":
+        note("what the agent proposes is executed in a sandbox: no network, no home, its own folder")
+    else:
+        note('HermesLab.agent_execution = "allow": what the agent proposes is executed without asking you first,')
+        note("with your rights. That is for this demo; the default here, where there is no bubblewrap, is to ask.")
     began = time.monotonic()
-    with JupyterLab(python, workspace, folder) as server:
+    with JupyterLab(python, workspace, folder, agent_execution) as server:
         note(f"it answers after {time.monotonic() - began:.1f} s")
         yield server
+
+
+def has_sandbox(python: Path) -> bool:
+    """Whether kernels can be shut off on this machine."""
+    asks = "import sys; from hermes_lab.engines.sandbox_probe import probe; sys.exit(not probe().works)"
+    return subprocess.run([python, "-c", asks], check=False).returncode == 0
 
 
 def invite(address: str, workspace: Path) -> None:

@@ -36,7 +36,7 @@ class Refused(Exception):
 class JupyterLab:
     """A JupyterLab server; a context manager that leaves no process behind."""
 
-    def __init__(self, python: Path, workspace: Path, folder: Path) -> None:
+    def __init__(self, python: Path, workspace: Path, folder: Path, agent_execution: str) -> None:
         self.log = folder / "jupyterlab.log"
         self._mark = secrets.token_hex(16)
         self._runtime = folder / "runtime"
@@ -50,7 +50,7 @@ class JupyterLab:
                 "--ServerApp.ip=127.0.0.1",
                 f"--ServerApp.port={_free_port()}",
                 f"--ServerApp.root_dir={workspace}",
-                "--HermesLab.agent_execution=allow",
+                f"--HermesLab.agent_execution={agent_execution}",
                 f"--ServerApp.allow_root={os.geteuid() == 0}",  # as in a container
             ],
             cwd=workspace,

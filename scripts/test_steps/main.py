@@ -9,9 +9,9 @@ from pathlib import Path
 
 from demo_steps.console import Failed, note, step
 
-from test_steps.browser import ensure_browser
 from test_steps.checks import failed_checks
 from test_steps.environment import ensure_environment, environment_of
+from test_steps.programs import ensure_programs
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -25,12 +25,13 @@ def main(description: str | None) -> int:
     in_ci = os.environ.get("CI") == "true"
     try:
         programs = ensure_environment(CHECKOUT)
-        browser = ensure_browser(CHECKOUT / ".venv-test" / "browser.log")
+        missing = ensure_programs(CHECKOUT / ".venv-test" / "programs.log")
     except Failed as failure:
         print(f"\nscripts/test: {failure}", flush=True)
         return 1
-    if in_ci and not browser:
-        print("\nscripts/test: with CI=true the browser tests may not be skipped", flush=True)
+    if in_ci and missing:
+        tests = " and ".join(program.tests for program in missing)
+        print(f"\nscripts/test: with CI=true {tests} may not be skipped", flush=True)
         return 1
     environment = environment_of(programs)
     failed: list[str] = []

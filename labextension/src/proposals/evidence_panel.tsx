@@ -14,6 +14,7 @@ import {
   difference,
   evidenceMark,
   evidenceWord,
+  placeInWords,
   scrapsByInterest,
   takesReviews,
   timeLimitInWords
@@ -95,6 +96,7 @@ function Present(props: {
         <p className="jp-Hermes-note">{evidence.message}</p>
       )}
       <Outcome evidence={evidence} />
+      <p className="jp-Hermes-meta">{placeInWords(evidence)}</p>
       <Parameters parameters={evidence.parameters} />
       <FailedCell context={context} title="The proposal failed" run={evidence.proposal} />
       <FailedCell context={context} title="The notebook as it was failed" run={evidence.base} />
@@ -118,7 +120,8 @@ function AskForGo(props: {
     <div className="jp-Hermes-ask">
       <p>
         <strong>{evidence.author.name}</strong> asks to run this proposal. That executes code an
-        agent wrote on this server, with your rights. Read the changes below first.
+        agent wrote {evidence.sandboxed ? 'in the sandbox' : 'on this server, with your rights'}.
+        Read the changes below first.
       </p>
       <Parameters parameters={evidence.parameters} />
       <p className="jp-Hermes-meta">{timeLimitInWords(evidence.timeout_seconds)}</p>
@@ -148,6 +151,7 @@ function Going({ evidence }: { readonly evidence: Evidence }): JSX.Element {
       <RunProgress name="As it was" run={evidence.base} />
       <RunProgress name="As proposed" run={evidence.proposal} />
       <p className="jp-Hermes-meta">{duration(Math.floor(seconds))} so far</p>
+      <p className="jp-Hermes-meta">{placeInWords(evidence)}</p>
     </div>
   );
 }

@@ -17,6 +17,7 @@ import {
   marks,
   mergeLabel,
   metadataChanges,
+  placeInWords,
   scrapsByInterest,
   sideNotes,
   sourceOf,
@@ -257,6 +258,14 @@ describe('the time limit of an evidence', () => {
   it('is said, and so is that there is none', () => {
     expect(timeLimitInWords(600)).toBe('Each of the two runs is stopped after 10 min.');
     expect(timeLimitInWords(null)).toBe('Without a time limit.');
+  });
+});
+
+describe('the place of an evidence', () => {
+  it('is the sandbox, or the person', () => {
+    expect(placeInWords({ sandboxed: true, state: 'completed' })).toMatch(/^Ran in the sandbox: /);
+    expect(placeInWords({ sandboxed: false, state: 'failed' })).toMatch(/^Ran as you, /);
+    expect(placeInWords({ sandboxed: true, state: 'running' })).toMatch(/^Runs in the sandbox: /);
   });
 });
 

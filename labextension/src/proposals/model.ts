@@ -288,6 +288,14 @@ export function timeLimitInWords(seconds: number | null): string {
     : `Each of the two runs is stopped after ${duration(seconds)}.`;
 }
 
+/** Where the code of an evidence ran or runs, and what it could reach. */
+export function placeInWords(evidence: Pick<Evidence, 'sandboxed' | 'state'>): string {
+  const verb = evidence.state === 'running' || evidence.state === 'pending' ? 'Runs' : 'Ran';
+  return evidence.sandboxed
+    ? `${verb} in the sandbox: no network, none of your files but a copy of the folder.`
+    : `${verb} as you, with your rights.`;
+}
+
 const STATE_MARKS: Readonly<Record<Proposal['state'], IMark>> = {
   open: { tone: 'active', text: 'Open' },
   merged: { tone: 'good', text: 'Merged' },
