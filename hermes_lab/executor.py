@@ -75,7 +75,7 @@ class NotebookExecutor:
     """
 
     def __init__(self, runner: NotebookRunner | None = None) -> None:
-        self._runner: NotebookRunner = runner or InProcessRunner()
+        self._runner: NotebookRunner = runner or InProcessRunner(describes=False)
 
     async def execute(
         self,

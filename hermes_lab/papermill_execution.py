@@ -144,7 +144,7 @@ def _run(request: ExecuteNotebook, show: OnEvent, hear: OnMessage | None) -> Exe
     """Execute in an event loop of its own; in a thread where this one has a loop already, as in a notebook."""
 
     async def carried_out() -> ExecutionEnded:
-        return await NotebookExecutor(InProcessRunner(on_message=hear)).carry_out(request, show)
+        return await NotebookExecutor(InProcessRunner(on_message=hear, describes=False)).carry_out(request, show)
 
     try:
         asyncio.get_running_loop()

@@ -87,7 +87,7 @@ def _output(options: Namespace) -> str:
 
 async def _executed(options: Namespace, output: str, echo: Echo) -> ExecutionEnded:
     wants_echo = options.log_output or options.stdout_file or options.stderr_file
-    executor = NotebookExecutor(InProcessRunner(on_message=echo.hear if wants_echo else None))
+    executor = NotebookExecutor(InProcessRunner(on_message=echo.hear if wants_echo else None, describes=False))
     with _ended_by_signals(executor):
         bar = None
         try:

@@ -35,7 +35,7 @@ class Execution:
         self,
         request: ExecuteNotebook,
         on_event: OnEvent,
-        environments: Environments,
+        environments: Environments | None,
         runtime_folder: Path | None = None,
         on_message: OnMessage | None = None,
     ) -> None:
@@ -102,7 +102,7 @@ class Execution:
             sandbox=request.sandbox,
             limits=request.limits,
         )
-        describing = asyncio.create_task(self._environments.describe(name, spec, environment))
+        describing = asyncio.create_task(self._described(spec))
         orderly = False
         try:
             outcome = await Session(
@@ -120,6 +120,11 @@ class Execution:
             await kernel.stop(gracefully=orderly)
             self._environment = await describing
         return outcome
+
+    async def _described(self, spec: KernelSpec) -> Environment | None:
+        if self._environments is None:
+            return None
+        return await self._environments.describe(self._kernel_name, spec, self._request.environment)
 
     def _stop_message(self, reason: StopReason) -> str:
         match reason:

@@ -16,13 +16,16 @@ class InProcessRunner:
     """A `NotebookRunner` whose runs are tasks of the running event loop. It does not bound their number.
 
     ``runtime_folder`` is where kernels keep their connection files and sockets while they live;
-    ``on_message`` hears what the kernels publish.
+    ``on_message`` hears what the kernels publish. Without ``describes`` nobody is told in which environment a run
+    was, and no interpreter is asked for it.
     """
 
-    def __init__(self, runtime_folder: Path | None = None, on_message: OnMessage | None = None) -> None:
+    def __init__(
+        self, runtime_folder: Path | None = None, on_message: OnMessage | None = None, *, describes: bool = True
+    ) -> None:
         self._runtime_folder = runtime_folder
         self._on_message = on_message
-        self._environments = Environments()
+        self._environments = Environments() if describes else None
         self._executions: dict[str, tuple[Execution | Preparation, asyncio.Task[ExecutionEnded]]] = {}
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:

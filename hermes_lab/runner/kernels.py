@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.paths import jupyter_path
 
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.runner.figures import Cost, Meter, NoMeter
 from hermes_lab.runner.heartbeat import until_frozen
 from hermes_lab.runner.launched import LaunchedKernel
 from hermes_lab.runner.protocol import Limits, Sandbox
+
+
+def _kernel_folders() -> list[str]:
+    """Where Jupyter looks for kernel specs; it would import all of IPython to know the last of these."""
+    of_ipython = os.environ.get("IPYTHONDIR") or Path.home() / ".ipython"
+    return [*jupyter_path("kernels"), str(Path(of_ipython).expanduser() / "kernels")]
 
 
 def find_kernel_spec(name: str) -> KernelSpec:
@@ -23,7 +31,7 @@ def find_kernel_spec(name: str) -> KernelSpec:
         InvalidRequest: there is none; code `kernel_not_found`, field ``kernel_name``.
     """
     try:
-        return KernelSpecManager().get_kernel_spec(name)
+        return KernelSpecManager(kernel_dirs=_kernel_folders()).get_kernel_spec(name)
     except NoSuchKernel as error:
         raise InvalidRequest(
             f"There is no kernel {name!r} here.", code="kernel_not_found", field="kernel_name"
