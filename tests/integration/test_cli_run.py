@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,3 +147,30 @@ def test_a_secret_reaches_the_kernel_from_the_environment_or_a_file(alone: Comma
     alone.run("run", "n.ipynb", "out.ipynb", "--secret", "ONE", "--secret-file", "TWO", "two.txt", ONE="first one")
     assert printed(alone) == "9 13\n"
     assert "secret" not in (alone.folder / "out.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("cells", "asked"),
+    [
+        ((markdown("m", "# T"), code("p", "n = 1", tags=["parameters"]), code("s", "print(n)")), ["-p", "n", "2"]),
+        ((code("p", "n = 1", tags=["parameters"]), code("i", "n = 2", tags=["injected-parameters"])), ["-p", "n", "3"]),
+        ((code("p", "n = 1", tags=["parameters"]), code("s", "n", tags=["a"])), ["-p", "n", "4", "--report-mode"]),
+        ((code("s", "1", prints="old\n", count=3),), []),
+    ],
+    ids=["injected", "replaced", "report", "nothing"],
+)
+@pytest.mark.requirement("PARAM-3")
+def test_a_prepared_notebook_is_the_one_that_papermill_prepares(
+    alone: CommandLine, cells: tuple[Json, ...], asked: list[str]
+) -> None:
+    alone.write("n.ipynb", *cells)
+    alone.run("run", "n.ipynb", "out.ipynb", "--prepare-only", *asked)
+    ours = output(alone)
+    command = [sys.executable, "-m", "papermill", "n.ipynb", "out.ipynb", "--prepare-only", *asked]
+    subprocess.run(command, cwd=alone.folder, check=True, timeout=120)
+    theirs = output(alone)
+    for each in (ours, theirs):
+        del each["nbformat_minor"]
+        for cell in each["cells"]:
+            del cell["id"]  # papermill gives an injected cell another one at each run
+    assert ours == theirs
