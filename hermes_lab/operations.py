@@ -36,7 +36,18 @@ from hermes_lab.model.proposals import (
 )
 from hermes_lab.model.run_events import FollowRun, RunEvent
 from hermes_lab.model.run_records import GetRunRecord, RunRecord
-from hermes_lab.model.runs import CancelRun, CreateRun, GetRun, GetRunNotebook, ListRuns, RerunRun, Run, RunNotebook
+from hermes_lab.model.runs import (
+    CancelRun,
+    CreateRun,
+    GetRun,
+    GetRunCell,
+    GetRunNotebook,
+    ListRuns,
+    RerunRun,
+    Run,
+    RunCell,
+    RunNotebook,
+)
 from hermes_lab.model.tool_calls import CreateToolCall, DecideToolCall, GetToolCall, ListToolCalls, ToolCall
 from hermes_lab.services.services import Services
 
@@ -148,6 +159,16 @@ OPERATIONS: tuple[Operation, ...] = (
         request=GetRunNotebook,
         response=RunNotebook,
         call=lambda services, actor, request: services.runs.notebook(actor, request),
+    ),
+    Operation(
+        name="get_run_cell",
+        method="GET",
+        path="/runs/{run_id}/cells/{cell_id}",
+        summary="Read one cell of the output notebook of a run, with its outputs as they are now",
+        scope="runs:read",
+        request=GetRunCell,
+        response=RunCell,
+        call=lambda services, actor, request: services.runs.cell(actor, request),
     ),
     Operation(
         name="get_run_record",

@@ -60,11 +60,12 @@ class Documents:
         for _ in range(_TORN_READ_RETRIES):
             text = await self._text(spelled, field)
             try:
-                return Document(spelled, text, sha256(text), _parsed(text, field))
+                # A large notebook takes a while, and others want an answer meanwhile.
+                return await asyncio.to_thread(_document, spelled, text, field)
             except InvalidRequest:
                 # A contents save truncates in place: what does not parse may be half of a save. Look again.
                 await asyncio.sleep(_TORN_READ_PAUSE_SECONDS)
-        return Document(spelled, text, sha256(text), _parsed(text, field))
+        return await asyncio.to_thread(_document, spelled, text, field)
 
     async def hash(self, path: str) -> str | None:
         """The sha256 of the document's bytes; None where there is no document."""
@@ -116,6 +117,10 @@ class Documents:
             ) from error
         text: str = model["content"]
         return text
+
+
+def _document(path: str, text: str, field: str) -> Document:
+    return Document(path, text, sha256(text), _parsed(text, field))
 
 
 def _parsed(text: str, field: str) -> Notebook:

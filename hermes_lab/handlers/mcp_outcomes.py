@@ -12,6 +12,7 @@ from hermes_lab.model.mcp import (
     ProposalOutcome,
     RunOutcome,
     SideOutcome,
+    SpilledOutput,
 )
 from hermes_lab.model.payload import JsonObject, Payload
 from hermes_lab.model.runs import ENDED
@@ -29,6 +30,10 @@ def run_outcome(run: JsonObject) -> RunOutcome:
         scraps, large = _small(result["scraps"])
         fields["result"] = {**result, "scraps": scraps, "failed_cell": _failed_cell(result["failed_cell"])}
         fields |= {"scraps_left_out": large} if large else {}
+    running = [cell["cell_id"] for cell in run["cells"] if cell["state"] == "running"]
+    spilled = [_of(SpilledOutput, cell) for cell in run["cells"] if cell["spilled_to"] is not None]
+    fields |= {"running_cell_id": running[0]} if running else {}
+    fields |= {"spilled": spilled} if spilled else {}
     if run["state"] not in ENDED:
         fields["next_step"] = "It goes on. Call get_run with this run_id and a wait."
     elif run["state"] == "failed" and result is not None and result["failed_cell"] is not None:

@@ -10,8 +10,8 @@ from hermes_lab.model.payload import JsonObject, Payload
 _NOISE = frozenset({"title", "discriminator"})
 _LITERAL = frozenset({"default", "const", "enum"})
 """Keywords whose value is no schema."""
-_INTERNAL = frozenset({"idempotency_key"})
-"""Fields of requests that concern the transport and not the one who asks."""
+_INTERNAL = frozenset({"idempotency_key", "until", "secret_parameters"})
+"""Fields of requests that are no business of a model: the transport's, and secrets, which it should not hold."""
 
 
 @cache

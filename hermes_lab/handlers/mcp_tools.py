@@ -29,7 +29,7 @@ from hermes_lab.model.mcp import (
 from hermes_lab.model.notebooks import GetNotebook
 from hermes_lab.model.payload import JsonObject, Page, Payload
 from hermes_lab.model.proposals import CreateProposal, GetProposal, ListProposals, ProposalSummary
-from hermes_lab.model.runs import ENDED, CreateRun, GetRun
+from hermes_lab.model.runs import CreateRun, GetRun
 from hermes_lab.operations import BY_NAME, perform
 from hermes_lab.services.services import Services
 
@@ -92,7 +92,7 @@ async def _run_notebook(caller: Caller, request: RunAndWait) -> Payload:
 
 
 async def _get_run(caller: Caller, request: GetRun) -> Payload:
-    return run_outcome(await caller.perform_until("get_run", request, request.wait, lambda run: run["state"] in ENDED))
+    return run_outcome(await caller.perform("get_run", request.model_copy(update={"until": "ended"})))
 
 
 async def _propose_change(caller: Caller, request: CreateProposal) -> Payload:

@@ -81,6 +81,14 @@ class NotebookPortion(Payload):
     outputs_left_out: int = Field(default=0, description="Outputs of the cells shown that are not shown")
 
 
+class SpilledOutput(Payload):
+    """Output of a cell that was too much for the output notebook, which holds its beginning and its end."""
+
+    cell_id: str
+    output_bytes: int | None
+    spilled_to: str
+
+
 class RunOutcome(Payload):
     """A run, and what it came to once it has ended."""
 
@@ -92,8 +100,11 @@ class RunOutcome(Payload):
     input_path: str
     output_path: str | None
     parameters: JsonObject
+    queue_position: int | None = Field(description="While it waits for a free place: 1 is the next")
     progress: Progress
+    running_cell_id: str | None = Field(default=None, description="The cell that runs now")
     result: ExecutionResult | None
+    spilled: list[SpilledOutput] = Field(default_factory=list)
     scraps_left_out: dict[str, int] = Field(default_factory=dict, description="Large scraps: name -> bytes")
     next_step: str | None = _NEXT_STEP
 

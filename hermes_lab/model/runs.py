@@ -177,6 +177,22 @@ class GetRunNotebook(Payload):
     run_id: str
 
 
+class RunCell(Payload):
+    """One cell of a run's output notebook as it is on disk now, with what it has written so far."""
+
+    run_id: str
+    index: int = Field(description="In the OUTPUT notebook, which may have cells that the input has not")
+    cell: JsonObject
+    timing: CellTiming | None = Field(description="Null for text, and for a cell that was injected")
+
+
+class GetRunCell(Payload):
+    """Which cell of which run."""
+
+    run_id: str
+    cell_id: str
+
+
 class ListRuns(PageRequest):
     """Runs, newest first."""
 

@@ -25,11 +25,13 @@ from hermes_lab.model.runs import (
     CancelRun,
     CreateRun,
     GetRun,
+    GetRunCell,
     GetRunNotebook,
     ListRuns,
     Progress,
     RerunRun,
     Run,
+    RunCell,
     RunNotebook,
 )
 from hermes_lab.runner.protocol import kernel_name_of
@@ -183,6 +185,19 @@ class Runs:
         """
         run = self._known(request.run_id)
         return RunNotebook(run_id=run.run_id, path=run.output_path or "", notebook=await self._output_of(run))
+
+    async def cell(self, _actor: Actor, request: GetRunCell) -> RunCell:
+        """One cell of the run's output notebook as it is now.
+
+        Raises:
+            NotFound: there is no such run, it has written nothing yet, or it has no such cell.
+        """
+        run = self._known(request.run_id)
+        for index, cell in enumerate((await self._output_of(run))["cells"]):
+            if cell["id"] == request.cell_id:
+                timing = next((each for each in run.cells if each.cell_id == request.cell_id), None)
+                return RunCell(run_id=run.run_id, index=index, cell=cell, timing=timing)
+        raise NotFound("The run has no such cell.", code="no_such_cell", field="cell_id")
 
     async def record(self, _actor: Actor, request: GetRunRecord) -> RunRecord:
         """How the run was made, as far as it is known now.

@@ -64,5 +64,7 @@ def _prepare(dbapi_connection: Any, _record: object) -> None:
 def _begin_immediately(connection: Connection) -> None:
     # With a write-ahead log, NORMAL leaves the commit to the operating system, and FULL waits for the disk.
     level = "FULL" if connection.get_execution_options().get("durable", True) else "NORMAL"
-    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
     connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -38,6 +38,7 @@ class Things:
     evidence_id: str
     tool_call_id: str
     agent_id: str
+    cell_id: str = "only"
 
     def path(self, pattern: str) -> str:
         """A path that the route takes, which names something that exists."""

@@ -320,6 +320,7 @@ UNKNOWN = [
     ("POST", "runs/{}/cancel", "no_such_run", "run_id"),
     ("POST", "runs/{}/rerun", "no_such_run", "run_id"),
     ("GET", "runs/{}/record", "no_such_run", "run_id"),
+    ("GET", "runs/{}/cells/first", "no_such_run", "run_id"),
     ("GET", "runs/{}/events", "no_such_run", "run_id"),
     ("GET", "proposals/{}", "no_such_proposal", "proposal_id"),
     ("GET", "proposals/{}/notebooks", "no_such_proposal", "proposal_id"),

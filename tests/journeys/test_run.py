@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -261,3 +262,21 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_given_when_insisted_o
     assert error(agent.post("runs", input_path=path, parameters={"m": 7})) == (400, "unknown_parameter")
     run = agent.wait_until_ended(agent.post("runs", input_path=path, parameters={"m": 7}, allow_unknown=True))
     assert (run["state"], run["allow_unknown"]) == ("completed", True)
+
+
+@pytest.mark.requirement("RUN-9")
+def test_what_a_cell_has_printed_is_read_while_it_goes_on(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", code("waits", f"print('so far', flush=True)\n{WAIT_FOR_GO}"))
+    run = agent.post("runs", input_path=path).json()
+    agent.wait_until(f"runs/{run['run_id']}", lambda now: bool(now["cells"]) and now["cells"][0]["state"] == "running")
+    place = f"runs/{run['run_id']}/cells/waits"
+    deadline = time.monotonic() + 30
+    while not (outputs := agent.get(place).json()["cell"]["outputs"]) and time.monotonic() < deadline:
+        agent.get(f"runs/{run['run_id']}", wait=0.2)
+    assert "".join(outputs[0]["text"]) == "so far\n"
+    assert agent.get(f"runs/{run['run_id']}").json()["state"] == "running"
+    (workspace.folder / "go").touch()
+    agent.wait_until_ended(run)
+    told = agent.get(place).json()
+    assert (told["index"], told["timing"]["state"]) == (0, "completed")
+    assert error(agent.get(f"runs/{run['run_id']}/cells/nowhere")) == (404, "no_such_cell")

@@ -108,6 +108,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/hermes/api/runs/{run_id}/cells/{cell_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read one cell of the output notebook of a run, with its outputs as they are now
+     * @description Scope `runs:read`: See runs, their results and their output notebooks.
+     */
+    get: operations['get_run_cell'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/hermes/api/runs/{run_id}/record': {
     parameters: {
       query?: never;
@@ -1449,6 +1469,16 @@ export interface components {
       until?: 'changed' | 'ended';
     };
     /**
+     * GetRunCell
+     * @description Which cell of which run.
+     */
+    GetRunCell: {
+      /** Run Id */
+      run_id: string;
+      /** Cell Id */
+      cell_id: string;
+    };
+    /**
      * GetRunNotebook
      * @description Which run's output notebook.
      */
@@ -2457,6 +2487,25 @@ export interface components {
       result: components['schemas']['ExecutionResult'] | null;
     };
     /**
+     * RunCell
+     * @description One cell of a run's output notebook as it is on disk now, with what it has written so far.
+     */
+    RunCell: {
+      /** Run Id */
+      run_id: string;
+      /**
+       * Index
+       * @description In the OUTPUT notebook, which may have cells that the input has not
+       */
+      index: number;
+      /** Cell */
+      cell: {
+        [key: string]: unknown;
+      };
+      /** @description Null for text, and for a cell that was injected */
+      timing: components['schemas']['CellTiming'] | null;
+    };
+    /**
      * RunEvent
      * @description One change of a run. After `ended` nothing follows, and `get_run` has the result.
      */
@@ -3076,6 +3125,38 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['RunNotebook'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  get_run_cell: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        cell_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunCell'];
         };
       };
       /** @description Not done */
