@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
@@ -12,10 +13,14 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_path
 
 from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.figures import Cost, Meter, NoMeter
 from hermes_lab.runner.heartbeat import until_frozen
 from hermes_lab.runner.launched import LaunchedKernel
 from hermes_lab.runner.protocol import Limits, Sandbox
+
+if TYPE_CHECKING:
+    from hermes_lab.runner.pool import WarmKernels
 
 
 def _kernel_folders() -> list[str]:
@@ -47,6 +52,9 @@ class RunKernel:
     """Done when its heartbeat has stayed away for ``limits.unresponsive_seconds``. A busy kernel goes on beating."""
     client: AsyncKernelClient
 
+    kernel_info: JsonObject | None = None
+    """What the kernel has said of itself already, on channels that are known to work; None: it is to be asked."""
+
     def __init__(
         self,
         kernel_name: str,
@@ -55,45 +63,78 @@ class RunKernel:
         working_folder: str,
         environment: dict[str, str],
         runtime_folder: Path | None = None,
+        *,
         sandbox: Sandbox | None = None,
         limits: Limits | None = None,
+        warm_kernels: WarmKernels | None = None,
     ) -> None:
+        self._kernel_name = kernel_name
+        self._spec = spec
+        self._run_id = run_id
+        self._working_folder = working_folder
+        self._environment = environment
+        self._runtime_folder = runtime_folder
+        self._sandbox = sandbox
         self._limits = limits or Limits()
-        self._launched = LaunchedKernel(
-            kernel_name, spec, run_id, working_folder, environment, runtime_folder, sandbox=sandbox
-        )
+        self._warm_kernels = warm_kernels
+        self._launched: LaunchedKernel | None = None
         self._meter: Meter = NoMeter()
 
     async def start(self) -> None:
-        """Start the process and connect to it; whether it answers is for the caller to find out.
+        """Have a process and be connected to it; whether it answers is for the caller to find out.
 
         Raises:
             OSError: its program cannot be started, or not in a sandbox.
         """
-        await self._launched.start()
-        self._meter = await self._launched.meter()
-        self.exited = self._launched.exited
-        self.client = self._launched.client
-        heartbeat = until_frozen(self._launched.heartbeat_socket(), self._limits.unresponsive_seconds)
+        launched = await self._waiting() or await self._cold()
+        self._meter = await launched.meter()
+        self.exited = launched.exited
+        self.client = launched.client
+        heartbeat = until_frozen(launched.heartbeat_socket(), self._limits.unresponsive_seconds)
         self.frozen = asyncio.create_task(heartbeat)
+
+    async def _waiting(self) -> LaunchedKernel | None:
+        """One that was started before."""
+        if self._warm_kernels is None or self._sandbox is not None:
+            return None
+        warm = await self._warm_kernels.take(self._kernel_name, self._spec, self._working_folder, self._environment)
+        if warm is None:
+            return None
+        self._launched, self.kernel_info = warm.launched, warm.kernel_info
+        return warm.launched
+
+    async def _cold(self) -> LaunchedKernel:
+        self._launched = LaunchedKernel(
+            *(self._kernel_name, self._spec, self._run_id, self._working_folder, self._environment),
+            self._runtime_folder,
+            sandbox=self._sandbox,
+        )
+        await self._launched.start()
+        return self._launched
 
     @property
     def manager(self) -> AsyncKernelManager:
         """Jupyter's view of the kernel."""
-        return self._launched.manager
+        return self._started.manager
 
     @property
     def last_words(self) -> str:
         """The end of what the process wrote to its own standard output and error."""
-        return self._launched.last_words
+        return self._started.last_words
 
     async def epitaph(self) -> str:
         """How the process ended, for a person to read."""
-        return await self._launched.epitaph()
+        return await self._started.epitaph()
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes, the way that its spec asks for."""
-        await self._launched.interrupt()
+        await self._started.interrupt()
+
+    @property
+    def _started(self) -> LaunchedKernel:
+        if self._launched is None:
+            raise RuntimeError("the kernel is not started")
+        return self._launched
 
     def measure_begin(self) -> None:
         """A cell begins: count from here. Takes less than 0.1 ms."""
@@ -111,4 +152,5 @@ class RunKernel:
         self._meter.stop()
         if hasattr(self, "frozen"):
             self.frozen.cancel()
-        await self._launched.stop(gracefully=gracefully)
+        if self._launched is not None:
+            await self._launched.stop(gracefully=gracefully)

@@ -22,7 +22,7 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from hermes_lab.engines.injection import compose
 from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
 from hermes_lab.runner.figures import KeptMeter, Meter, NoMeter, PortableMeter
-from hermes_lab.runner.keeping import WORKS_HERE, Keeper
+from hermes_lab.runner.keeping import WORKS_HERE, Keeper, Started
 from hermes_lab.runner.protocol import Sandbox
 from hermes_lab.runner.sandboxed import GivenKernelSpec, sandboxed
 
@@ -31,6 +31,13 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 _SECONDS_UNTIL_REAPED = 0.001
 _GRACEFUL_SECONDS = 2.0
 """How long a kernel may take over its own exit (``atexit`` hooks) before it is killed."""
+_SECONDS_TO_HEED = 0.3
+# What ipykernel does when it is asked to shut down, without signals to its children, which the keeper sees to: it would
+# wait for seconds for one that has ended already, and be killed before its own exit hooks ran.
+_END_IPYKERNEL = (
+    "(lambda loop: loop.add_callback(loop.stop))"
+    "(__import__('ipykernel.kernelapp').kernelapp.IPKernelApp.instance().kernel.io_loop)"
+)
 _SOCKET_PATH_LIMIT = 100
 """Longest path of a Unix socket, in bytes, with room for what Jupyter appends; Linux takes 107, macOS 103."""
 _LOG_TAIL_BYTES = 2_000
@@ -59,7 +66,7 @@ class LaunchedKernel:
         kernel_name: str,
         spec: KernelSpec,
         mark: str,
-        working_folder: str,
+        working_folder: str | None,
         environment: dict[str, str],
         runtime_folder: Path | None = None,
         sandbox: Sandbox | None = None,
@@ -67,7 +74,6 @@ class LaunchedKernel:
         self.is_ipykernel = any("ipykernel" in argument for argument in spec.argv)
         self._spec = spec
         self._mark = mark
-        self._working_folder = working_folder
         self._own_environment = {**environment, RUN_MARKER: mark}
         self._environment = compose(os.environ, self._own_environment)
         self._sandbox = sandbox
@@ -75,6 +81,7 @@ class LaunchedKernel:
         self._process: psutil.Process | None = None
         # Short, private and the kernel's alone: what is in it goes with it.
         self.folder = Path(tempfile.mkdtemp(prefix="hermes-", dir=runtime_folder))
+        self._working_folder = working_folder or str(self.folder)
         self._context = _context()
         self._manager = _KernelManager(
             kernel_name=kernel_name,
@@ -156,15 +163,22 @@ class LaunchedKernel:
         """A new socket on the kernel's heartbeat channel."""
         return cast("zmq.asyncio.Socket", self.client.connect_hb())
 
-    async def meter(self) -> Meter:
-        """Measures what the kernel and all that it started cost."""
+    async def started(self) -> Started | None:
+        """What its keeper has started; None where there is no keeper, or it started nothing."""
         if self._keeper is None:
-            return NoMeter() if self._process is None else PortableMeter(self._process)
+            return None
         either: set[asyncio.Future[Any]] = {self._keeper.started, self._keeper.gone}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not self._keeper.started.done():
-            return NoMeter()
-        return KeptMeter(self._keeper.started.result().keeper_pid, self._keeper.cgroup)
+        return self._keeper.started.result() if self._keeper.started.done() else None
+
+    async def meter(self) -> Meter:
+        """Measures what the kernel and all that it started cost."""
+        started = await self.started()
+        if started is not None and self._keeper is not None:
+            return KeptMeter(started.keeper_pid, self._keeper.cgroup)
+        if self._keeper is None and self._process is not None:
+            return PortableMeter(self._process)
+        return NoMeter()
 
     async def stop(self, *, gracefully: bool) -> None:
         """End the kernel and every process that it started, and remove its files."""
@@ -177,16 +191,26 @@ class LaunchedKernel:
 
     async def _end(self, *, gracefully: bool) -> None:
         unkept = await asyncio.to_thread(descendants, self._process) if self._process and not self._keeper else set()
-        if gracefully:
-            await self._manager.request_shutdown()
-            await asyncio.wait({self.exited}, timeout=_GRACEFUL_SECONDS)
+        if gracefully and not self.exited.done():
+            await self._ask_to_end()
         if self._keeper is None or not await self._keeper.end():
             # No keeper, or it was killed: what it would have found is looked for.
             await asyncio.to_thread(kill_run, self._mark, unkept, self._session)
         if self._keeper is not None:
             self._keeper.close()
-        if self._manager.has_kernel:
+        if not self.exited.done():
             await self._manager.shutdown_kernel(now=True)
+        elif self._manager.provisioner is not None:
+            await self._manager.provisioner.wait()
+
+    async def _ask_to_end(self) -> None:
+        """Have the kernel end by itself, exit hooks and all; it may not heed it in time."""
+        if self.is_ipykernel and self._keeper is not None:
+            self.client.execute(_END_IPYKERNEL, silent=True, allow_stdin=False)
+            await asyncio.wait({self.exited}, timeout=_SECONDS_TO_HEED)
+        if not self.exited.done():
+            await self._manager.request_shutdown()
+            await asyncio.wait({self.exited}, timeout=_GRACEFUL_SECONDS)
 
     async def _watch(self) -> None:
         if self._keeper is not None:
