@@ -68,6 +68,12 @@ class HermesLab(ExtensionApp):
     run_output_limit_bytes = Integer(
         50_000_000, min=0, help="How much output of all cells of a run its output notebook holds."
     ).tag(config=True)
+    warm_kernels = Integer(
+        2,
+        min=0,
+        help="How many Python kernels of a kind are started ahead of the runs that will need them, so that a run "
+        "starts at once; each holds about 70 MB. 0: none.",
+    ).tag(config=True)
     evidence_copy_limit_bytes = Integer(
         1_000_000_000, min=0, help="The largest folder of a notebook that is copied to make evidence."
     ).tag(config=True)
@@ -122,6 +128,7 @@ class HermesLab(ExtensionApp):
                 tool_socket=self._tool_socket,
                 sandbox_readable_folders=tuple(Path(folder) for folder in self.sandbox_readable_folders),
                 max_concurrent_runs=self.max_concurrent_runs,
+                warm_kernels=self.warm_kernels,
                 limits=Limits(
                     grace_seconds=self.grace_seconds,
                     unresponsive_seconds=self.unresponsive_seconds,

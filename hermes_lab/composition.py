@@ -15,7 +15,7 @@ from hermes_lab.engines.runtime_folder import runtime_folder
 from hermes_lab.engines.web import Web
 from hermes_lab.model.events import Changed
 from hermes_lab.model.tool_calls import Policy
-from hermes_lab.runner.protocol import Limits
+from hermes_lab.runner.protocol import DEFAULT_KERNEL_NAME, Limits
 from hermes_lab.runner.supervisor import SupervisedRunner
 from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
@@ -50,6 +50,7 @@ class Settings:
     tool_socket: Path
     sandbox_readable_folders: tuple[Path, ...]
     max_concurrent_runs: int
+    warm_kernels: int
     limits: Limits
     evidence_copy_limit_bytes: int
     tool_policies: dict[str, Policy]
@@ -73,7 +74,7 @@ class Composition:
         self.ready = asyncio.Event()
         self._store = store = Store(settings.db_url)
         self._tasks = tasks = Tasks()
-        self._runner = SupervisedRunner(settings.max_concurrent_runs)
+        self._runner = SupervisedRunner(settings.max_concurrent_runs, warm_kernels=settings.warm_kernels)
         root = Root(settings.root_folder, closed=settings.closed_folders)
         documents = Documents(contents_manager, root)
         events = Events(emit)
@@ -118,6 +119,7 @@ class Composition:
         """Put in order what earlier servers left; requests wait until this is done."""
         await self._recovery.recover()
         await self._runner.start()
+        await self._runner.prepare(DEFAULT_KERNEL_NAME, self.kernels.environment_of_all)
         self.ready.set()
 
     async def close(self) -> None:

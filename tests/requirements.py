@@ -76,6 +76,7 @@ REQUIREMENTS: dict[str, str] = {
     "KERNEL-1": "Nothing that a kernel started outlives its run: not what detached, not when its keeper was killed.",
     "KERNEL-2": "A kernel that is frozen is noticed; one that is busy is not taken for frozen.",
     "KERNEL-3": "Processor time and peak memory of a cell are those of its kernel and of all that it started.",
+    "KERNEL-4": "A kernel that was started ahead is to its run as one that is started for it, and is used once.",
     # Who may do what
     "AUTH-1": "No route answers data to somebody who is nobody.",
     "AUTH-2": "An agent's token is good for hermes_lab's routes alone.",

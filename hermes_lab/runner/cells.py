@@ -90,6 +90,7 @@ class CellClient:
         self._on_output = on_output
         self._on_message = on_message
         self._allow_errors = allow_errors
+        self._kernel_info = kernel.kernel_info
         self._requests: dict[str, CellRequest] = {}
         self._displays = Displays()
         self._greeting = _Greeting()
@@ -103,12 +104,10 @@ class CellClient:
 
     async def ready(self) -> None:
         """Return when the kernel answers on both channels; notes its language in the notebook."""
-        while True:
+        while self._kernel_info is None:
             self._greeting.asked.add(self._wire.send("kernel_info_request", {}))
-            answer = await self._greeting.complete()
-            if answer is not None:
-                self._notebook["metadata"]["language_info"] = answer["language_info"]
-                return
+            self._kernel_info = await self._greeting.complete()
+        self._notebook["metadata"]["language_info"] = self._kernel_info["language_info"]
 
     def send(self, cell: NotebookNode, index: int) -> CellRequest:
         """Hand a code cell to the kernel; what it had before is cleared."""

@@ -25,6 +25,7 @@ from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
+    PrepareKernel,
     code_cells_of,
 )
 
@@ -34,8 +35,8 @@ _LOG = logging.getLogger(__name__)
 class Child:
     """Carries out the commands of one supervisor."""
 
-    def __init__(self, events: BinaryIO, runtime_folder: Path | None) -> None:
-        self._runner = InProcessRunner(runtime_folder)
+    def __init__(self, events: BinaryIO, runtime_folder: Path | None, warm_kernels: int) -> None:
+        self._runner = InProcessRunner(runtime_folder, warm_kernels=warm_kernels)
         self._events = events
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,6 +52,8 @@ class Child:
                     # A turn for the run to begin: one that is cancelled while it waits is here for a moment only.
                     await asyncio.sleep(0)
                     await self._runner.cancel(run_id)
+                case PrepareKernel(kernel_name=name, environment=environment):
+                    self._runner.prepare(name, environment)
         await self._runner.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -85,13 +88,13 @@ def _broken(request: ExecuteNotebook, error: Exception) -> ExecutionEnded:
     )
 
 
-async def _serve(commands: BinaryIO, events: BinaryIO, runtime_folder: Path | None) -> None:
+async def _serve(commands: BinaryIO, events: BinaryIO, runtime_folder: Path | None, warm_kernels: int) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LINE_LIMIT)
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), commands)
     loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
     try:
-        await Child(events, runtime_folder).serve(reader)
+        await Child(events, runtime_folder, warm_kernels).serve(reader)
     finally:
         transport.close()
 
@@ -107,9 +110,13 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until standard input ends; the one argument is the folder for the kernels' files."""
+    """Serve until standard input ends.
+
+    The arguments are the folder for the kernels' files, and how many kernels of a kind are started ahead.
+    """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="hermes_lab.runner: %(message)s")
     commands, events = _take_pipes()
     papermill.load()
-    asyncio.run(_serve(commands, events, Path(arguments[0]) if arguments else None))
+    runtime_folder, warm_kernels = arguments
+    asyncio.run(_serve(commands, events, Path(runtime_folder), int(warm_kernels)))
     return 0

@@ -21,6 +21,7 @@ from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.kernels import RunKernel
 from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped, unwritable
 from hermes_lab.runner.output import OutputNotebook
+from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import prepared, specialise
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage, kernel_name_of
 from hermes_lab.runner.session import Session
@@ -38,9 +39,11 @@ class Execution:
         environments: Environments | None,
         runtime_folder: Path | None = None,
         on_message: OnMessage | None = None,
+        warm_kernels: WarmKernels | None = None,
     ) -> None:
         self._runtime_folder = runtime_folder
         self._on_message = on_message
+        self._warm_kernels = warm_kernels
         self._request = request
         self._environments = environments
         self._environment: Environment | None = None
@@ -101,6 +104,7 @@ class Execution:
             *(name, spec, request.run_id, request.working_folder, variables, self._runtime_folder),
             sandbox=request.sandbox,
             limits=request.limits,
+            warm_kernels=self._warm_kernels,
         )
         describing = asyncio.create_task(self._described(spec))
         orderly = False

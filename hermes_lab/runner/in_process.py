@@ -8,6 +8,7 @@ from pathlib import Path
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
 from hermes_lab.runner.outcome import StopReason
+from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import Preparation
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage
 
@@ -17,15 +18,21 @@ class InProcessRunner:
 
     ``runtime_folder`` is where kernels keep their connection files and sockets while they live;
     ``on_message`` hears what the kernels publish. Without ``describes`` nobody is told in which environment a run
-    was, and no interpreter is asked for it.
+    was, and no interpreter is asked for it. ``warm_kernels`` of each kind are started ahead of their runs.
     """
 
     def __init__(
-        self, runtime_folder: Path | None = None, on_message: OnMessage | None = None, *, describes: bool = True
+        self,
+        runtime_folder: Path | None = None,
+        on_message: OnMessage | None = None,
+        *,
+        describes: bool = True,
+        warm_kernels: int = 0,
     ) -> None:
         self._runtime_folder = runtime_folder
         self._on_message = on_message
         self._environments = Environments() if describes else None
+        self._warm_kernels = WarmKernels(warm_kernels, runtime_folder) if warm_kernels else None
         self._executions: dict[str, tuple[Execution | Preparation, asyncio.Task[ExecutionEnded]]] = {}
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
@@ -45,7 +52,14 @@ class InProcessRunner:
     def _begun(self, request: ExecuteNotebook, on_event: OnEvent) -> Execution | Preparation:
         if request.prepare_only:
             return Preparation(request, on_event)
-        return Execution(request, on_event, self._environments, self._runtime_folder, self._on_message)
+        return Execution(
+            *(request, on_event, self._environments, self._runtime_folder, self._on_message, self._warm_kernels)
+        )
+
+    def prepare(self, kernel_name: str, environment: dict[str, str]) -> None:
+        """Have a kernel ready for a run that will come, if any are started ahead."""
+        if self._warm_kernels is not None:
+            self._warm_kernels.prepare(kernel_name, environment)
 
     async def cancel(self, run_id: str) -> None:
         """See `NotebookRunner.cancel`."""
@@ -57,6 +71,8 @@ class InProcessRunner:
         self._stop(list(self._executions), "interrupted")
         if tasks:
             await asyncio.wait(tasks)
+        if self._warm_kernels is not None:
+            await self._warm_kernels.close()
 
     def _stop(self, run_ids: list[str], reason: StopReason) -> None:
         for run_id in run_ids:

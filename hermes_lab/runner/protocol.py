@@ -91,6 +91,14 @@ class CancelExecution(Payload):
     run_id: str
 
 
+class PrepareKernel(Payload):
+    """Have a kernel of this kind ready, for a run that will come. ``environment`` is as that of `ExecuteNotebook`."""
+
+    kind: Literal["prepare"] = "prepare"
+    kernel_name: str
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
 class ExecutionQueued(Payload):
     """The run waits for a free place, or has moved up. ``position`` 1 is the next."""
 
@@ -145,9 +153,8 @@ OnMessage = Callable[[str, str, JsonObject], None]
 """Called in the event loop with a cell's id, and the type and content of each message that the kernel publishes for it,
 before it is in the notebook: for whoever shows outputs while they come. Only within the runner's own process."""
 
-COMMAND: TypeAdapter[ExecuteNotebook | CancelExecution] = TypeAdapter(
-    Annotated[ExecuteNotebook | CancelExecution, Field(discriminator="kind")]
-)
+Command = ExecuteNotebook | CancelExecution | PrepareKernel
+COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 EVENT: TypeAdapter[ExecutionStarted | ExecutionProgressed | ExecutionEnded] = TypeAdapter(
     Annotated[ExecutionStarted | ExecutionProgressed | ExecutionEnded, Field(discriminator="kind")]
 )

@@ -9,7 +9,7 @@ import os
 
 from hermes_lab.runner.flight import Flight
 from hermes_lab.runner.link import Link, LinkLost
-from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, PrepareKernel
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.2
@@ -22,10 +22,12 @@ class SupervisedRunner:
 
     ``concurrency`` runs execute at a time (default: one for each processor); the others wait in the order in
     which they came. When the process dies, its runs end as `interrupted`, and a new one is started, after a pause
-    that doubles while no run comes to an end.
+    that doubles while no run comes to an end. It keeps ``warm_kernels`` of each kind of kernel ready.
     """
 
-    def __init__(self, concurrency: int | None = None) -> None:
+    def __init__(self, concurrency: int | None = None, *, warm_kernels: int = 0) -> None:
+        self._warm_kernels = warm_kernels
+        self._prepared: PrepareKernel | None = None
         self._slots = asyncio.Semaphore(concurrency or os.cpu_count() or 1)
         self._cancelled: dict[str, asyncio.Event] = {}
         self._opening = asyncio.Lock()
@@ -41,6 +43,12 @@ class SupervisedRunner:
             OSError: it cannot be started.
         """
         await self._current_link()
+
+    async def prepare(self, kernel_name: str, environment: dict[str, str]) -> None:
+        """Have a kernel ready for a run that will come, now and whenever the process had to be started again."""
+        self._prepared = PrepareKernel(kernel_name=kernel_name, environment=environment)
+        if self._link is not None:
+            await self._link.prepare(self._prepared)
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`."""
@@ -110,8 +118,10 @@ class SupervisedRunner:
         async with self._opening:
             if self._link is None or self._link.lost.done():
                 await asyncio.sleep(self._pause())
-                self._link = await Link.open()
+                self._link = await Link.open(self._warm_kernels)
                 self._link.lost.add_done_callback(self._restart)
+                if self._prepared is not None:
+                    await self._link.prepare(self._prepared)
             return self._link
 
     def _pause(self) -> float:

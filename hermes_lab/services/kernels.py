@@ -56,6 +56,11 @@ class Kernels:
                 self._store.kernels.replace(kernel)
         return token
 
+    @property
+    def environment_of_all(self) -> dict[str, str]:
+        """The part of `environment` that is the same for every kernel."""
+        return {"PYTHONPATH": str(self._runtime_folder)}
+
     def environment(
         self,
         kernel_id: str,
@@ -70,7 +75,7 @@ class Kernels:
             "HERMES_LAB_URL": self._server_url(),
             "HERMES_LAB_KERNEL_ID": kernel_id,
             "HERMES_LAB_KERNEL_TOKEN": self.issue(kernel_id, origin, path, run_id, scratch_folder),
-            "PYTHONPATH": str(self._runtime_folder),
+            **self.environment_of_all,
         }
 
     def actor_for(self, token: str) -> Actor | None:

@@ -1,0 +1,250 @@
+"""Kernels that are started ahead: a run cannot tell one from a fresh one, except by the time that it saves."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.protocol import ExecutionEnded
+from hermes_lab.runner.supervisor import SupervisedRunner
+from tests.run_requests import Asked, Bench, until
+from tests.written_notebooks import Json, code
+
+pytestmark = pytest.mark.requirement("KERNEL-4")
+
+WHO = "import os, psutil\nprint(os.getpid(), psutil.Process().create_time())"
+ALL_THERE_IS = """
+import json, os, random, sys
+from IPython import get_ipython
+ip = get_ipython()
+print(json.dumps({
+    "cwd": os.getcwd(),
+    "names": sorted(ip.user_ns),
+    "hidden": sorted(map(str, ip.user_ns_hidden)),
+    "in": In, "out": Out, "dh": [str(path) for path in _dh], "starting": str(ip.starting_dir),
+    "count": ip.execution_count,
+    "history": [list(map(str, entry)) for entry in ip.history_manager.get_range(raw=True, output=False)],
+    "last": [repr(name) for name in (_, __, ___, _i, _ii)],
+    "path": sys.path,
+    "argv": sys.argv[:1],
+    "main": sorted(vars(sys.modules["__main__"])),
+    "modules": sorted(sys.modules),
+    "environment": {name: value for name, value in os.environ.items()
+                    if name not in ("HERMES_LAB_RUN_ID", "JPY_PARENT_PID")},
+    "threads": sorted(thread.name for thread in __import__("threading").enumerate()),
+    "priority": os.getpriority(os.PRIO_PROCESS, 0),
+    "signals": [str(__import__("signal").getsignal(number)) for number in (2, 15, 17)],
+    "umask": os.umask(18), "linecache": [name for name in __import__("linecache").cache if "ipykernel" in name][:-1],
+}))
+"""
+IMPORTS_NEIGHBOUR = "import neighbour, sys\nprint(neighbour.__file__, repr(sys.path.index('')))"
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    folder, runtime = tmp_path / "work", tmp_path / "runtime"
+    folder.mkdir()
+    runtime.mkdir()
+    bench = Bench(InProcessRunner(runtime, warm_kernels=1), folder)
+    yield bench
+    await bench.runner.close()
+    assert waiting() == []
+    assert list(runtime.iterdir()) == []
+
+
+def waiting() -> list[psutil.Process]:
+    """The kernels below this process."""
+    return [each for each in psutil.Process().children(recursive=True) if is_kernel(each)]
+
+
+def is_kernel(process: psutil.Process) -> bool:
+    try:
+        words = process.cmdline()
+        return "ipykernel_launcher" in words and "keeper.py" not in " ".join(words)
+    except psutil.Error:
+        return False
+
+
+async def warm(bench: Bench, environment: dict[str, str] | None = None) -> psutil.Process:
+    """A kernel that waits in the pool, and has answered: it sleeps."""
+    assert isinstance(bench.runner, InProcessRunner)
+    bench.runner.prepare("python3", environment or {})
+    return await ready_kernel()
+
+
+async def ready_kernel(other_than: int | None = None) -> psutil.Process:
+    def ready() -> psutil.Process | None:
+        for kernel in waiting():
+            # The keeper's child is forked before it is the kernel; it answers when its heartbeat and iopub run.
+            if kernel.pid != other_than and kernel.num_threads() > 5 and quiet(kernel):
+                return kernel
+        return None
+
+    found: psutil.Process = await until(ready)
+    return found
+
+
+def quiet(kernel: psutil.Process) -> bool:
+    before = kernel.cpu_times()
+    return (
+        kernel.nice() == os.getpriority(os.PRIO_PROCESS, 0)
+        and psutil.Process(kernel.pid).status() == "sleeping"
+        and kernel.cpu_times() == before
+    )
+
+
+def used(asked: Asked, cell_id: str = "who") -> int:
+    """The process id of the kernel that a run had."""
+    return int(asked.printed(cell_id).split()[0])
+
+
+async def run(bench: Bench, *cells: Json, **fields: Any) -> tuple[ExecutionEnded, Asked]:
+    ended, asked = await bench.run(code("who", WHO), *cells, **fields)
+    assert ended.state == "completed", ended
+    return ended, asked
+
+
+async def test_a_run_gets_the_kernel_that_waits_and_another_takes_its_place(bench: Bench) -> None:
+    first = await warm(bench)
+    _, asked = await run(bench)
+    assert used(asked) == first.pid
+    second = await ready_kernel(other_than=first.pid)
+    _, again = await run(bench)
+    assert used(again) == second.pid
+
+
+async def test_a_run_cannot_tell_the_kernel_from_a_fresh_one(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    environment = {"HERMES_TOKEN": "s", "PYTHONPATH": str(tmp_path / "library")}
+    cold = await bench.run(code("all", ALL_THERE_IS), environment=environment)
+    kernel = await warm(bench, environment)
+    warmed = await bench.run(code("all", ALL_THERE_IS), code("who", WHO), environment=environment)
+    assert used(warmed[1]) == kernel.pid
+    fresh, handed_out = (json.loads(asked.printed("all")) for _, asked in (cold, warmed))
+    assert handed_out == fresh
+    assert [cell[1].cell("all")["execution_count"] for cell in (cold, warmed)] == [1, 1]
+    kept = [asked.output["metadata"]["language_info"] for _, asked in (cold, warmed)]
+    assert kept[0] == kept[1]
+    assert kept[0]["name"] == "python"
+
+
+async def test_a_run_works_in_its_folder_and_imports_from_there(bench: Bench) -> None:
+    (bench.folder / "neighbour.py").write_text("")
+    kernel = await warm(bench)
+    _, asked = await run(bench, code("imports", IMPORTS_NEIGHBOUR), code("magic", "%cd /\n%cd -\n%pwd"))
+    assert used(asked) == kernel.pid
+    assert asked.printed("imports").startswith(str(bench.folder / "neighbour.py"))
+    assert asked.cell("magic")["outputs"][-1]["data"]["text/plain"] == [repr(str(bench.folder))]
+
+
+async def test_two_kernels_do_not_draw_the_same_random_numbers(bench: Bench) -> None:
+    drawn = set()
+    for _ in range(2):
+        await warm(bench)
+        _, asked = await run(bench, code("draws", "import random\nprint(random.random(), hash('x'))"))
+        drawn.add(asked.printed("draws"))
+    assert len(drawn) == 2
+
+
+async def test_a_variable_that_is_read_at_the_start_gets_a_kernel_that_is_started_with_it(bench: Bench) -> None:
+    kernel = await warm(bench)
+    _, asked = await run(bench, code("a", "import sys; print(hash('x'))"), environment={"PYTHONHASHSEED": "1"})
+    assert used(asked) != kernel.pid
+    _, again = await run(bench, code("a", "import sys; print(hash('x'))"), environment={"PYTHONHASHSEED": "1"})
+    assert asked.printed("a") == again.printed("a")
+
+
+async def test_a_folder_on_the_path_that_hides_the_kernels_own_modules_still_does(bench: Bench, tmp_path: Path) -> None:
+    await warm(bench)
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "ipykernel_launcher.py").write_text("raise SystemExit('no kernel today')")
+    ended, _ = await bench.run(code("a", "1"), environment={"PYTHONPATH": str(shadow)})
+    assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
+
+
+async def test_a_kernel_that_died_while_it_waited_is_replaced(bench: Bench) -> None:
+    first = await warm(bench)
+    first.kill()
+    second = await ready_kernel(other_than=first.pid)
+    _, asked = await run(bench)
+    assert used(asked) == second.pid
+
+
+async def test_a_kernel_that_is_frozen_while_it_waits_costs_a_run_time_and_no_more(bench: Bench) -> None:
+    first = await warm(bench)
+    first.suspend()
+    _, asked = await run(bench)
+    assert used(asked) != first.pid
+
+
+async def test_a_kernel_from_before_a_package_was_installed_is_not_used(bench: Bench, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    environment = {"PYTHONPATH": str(library)}
+    old = await warm(bench, environment)
+    (library / "brought_along.py").write_text("here = True")
+    _, asked = await run(bench, code("a", "import brought_along"), environment=environment)
+    assert used(asked) != old.pid
+
+
+async def test_a_kernel_of_a_changed_kernel_spec_is_not_used(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data" / "kernels" / "mine"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Mine",
+        "language": "python",
+        "env": {"MINE": "old"},
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    assert isinstance(bench.runner, InProcessRunner)
+    bench.runner.prepare("mine", {})
+    old = await ready_kernel()
+    (folder / "kernel.json").write_text(json.dumps({**spec, "env": {"MINE": "new"}}))
+    _, asked = await run(bench, code("a", "print(os.environ['MINE'])"), kernel_name="mine")
+    assert used(asked) != old.pid
+    assert asked.printed("a") == "new\n"
+
+
+async def test_a_profile_that_executes_code_at_the_start_does_so_where_the_run_is(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    (startup / "first.py").write_text("import os; started_in = os.getcwd(), os.environ.get('HERMES_TOKEN')")
+    for _ in range(2):  # the second time, it is known that none may wait
+        _, asked = await run(bench, code("a", "print(started_in)"), environment={"HERMES_TOKEN": "s"})
+        assert asked.printed("a") == f"{(str(bench.folder), 's')}\n"
+
+
+async def test_kernels_that_wait_end_with_the_runner(tmp_path: Path) -> None:
+    runner = SupervisedRunner(1, warm_kernels=1)
+    try:
+        await runner.start()
+        await runner.prepare("python3", {})
+        kernel = await ready_kernel()
+        [keeper_of_runner] = psutil.Process().children()
+        [inner] = keeper_of_runner.children()
+        [process] = inner.children()
+        assert "hermes_lab.runner" in process.cmdline()
+        process.kill()
+        await until(lambda: not psutil.pid_exists(kernel.pid))
+        another = await ready_kernel(other_than=kernel.pid)
+        _, asked = await run(Bench(runner, tmp_path))
+        assert used(asked) == another.pid
+    finally:
+        await runner.close()
+    assert waiting() == []
