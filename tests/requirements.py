@@ -32,6 +32,13 @@ REQUIREMENTS: dict[str, str] = {
     "RUN-17": "The values of secret parameters reach the kernel and are kept nowhere.",
     "RUN-18": "A run is repeated from the bytes that it executed, with the same or other parameters.",
     "RUN-19": "The record of a run says what it ran, in what, where, when and at which revision.",
+    # Faults: the table is tests/faults/table.py, the page is docs/faults.md
+    "FAULT-1": "Whatever goes wrong, a run ends in time, says why, and its output notebook is valid and says the same.",
+    "FAULT-2": "No process that a run started outlives it, wherever that process went.",
+    "FAULT-3": "A runner that has met a fault executes the next run as if nothing had been.",
+    "FAULT-4": "Output that is too much, late or no JSON costs neither the run, nor the notebook, nor the memory.",
+    "FAULT-5": "A notebook is refused as a whole or run as a whole, and the file that was given is never touched.",
+    "FAULT-6": "What the docs say that papermill makes of a fault was measured, and still holds.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

@@ -19,7 +19,16 @@ from hermes_lab.model.runs import ExecutionResult, FailedCell
 from hermes_lab.runner.account import Account
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.kernels import RunKernel
-from hermes_lab.runner.outcome import CELL_TIMEOUT, KERNEL_DIED, Outcome, StopReason, failed, stopped, unwritable
+from hermes_lab.runner.outcome import (
+    CELL_TIMEOUT,
+    KERNEL_DIED,
+    KERNEL_UNRESPONSIVE,
+    Outcome,
+    StopReason,
+    failed,
+    stopped,
+    unwritable,
+)
 from hermes_lab.runner.output import OutputNotebook
 from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import prepared, specialise
@@ -160,7 +169,7 @@ class Execution:
         index, cell = next(
             (index, cell) for index, cell in enumerate(self._notebook["cells"]) if cell["id"] == failed_cell.cell_id
         )
-        if failed_cell.ename in {KERNEL_DIED, CELL_TIMEOUT}:
+        if failed_cell.ename in {KERNEL_DIED, KERNEL_UNRESPONSIVE, CELL_TIMEOUT}:
             shown = new_output(
                 "error", ename=failed_cell.ename, evalue=failed_cell.evalue, traceback=[failed_cell.evalue]
             )

@@ -12,6 +12,7 @@ StopReason = Literal["cancelled", "timed_out", "interrupted"]
 EndState = Literal["completed", "failed", "cancelled"]
 KERNEL_DIED = "KernelDied"
 CELL_TIMEOUT = "CellTimeout"
+KERNEL_UNRESPONSIVE = "KernelUnresponsive"
 _SUCCESSFUL_EXITS = {"", "0", "None"}
 """What `sys.exit()` raises when it means success; papermill ends such a run there, and calls it good."""
 
@@ -65,6 +66,14 @@ def kernel_died(cell: FailedCell, how: str, *, while_running: bool) -> CellOutco
     when = "while it executed this cell" if while_running else "before this cell began"
     at = cell.model_copy(update={"ename": KERNEL_DIED, "evalue": f"The kernel died {when}: {how}."})
     outcome = failed("kernel_died", f"The kernel died at cell {cell.index + 1}: {how}.", at)
+    return CellOutcome("died" if while_running else "not_run", outcome)
+
+
+def unresponsive(cell: FailedCell, seconds: float, *, while_running: bool) -> CellOutcome:
+    """The kernel lives and does not answer: it was stopped, or the machine has no memory to run it."""
+    message = f"The kernel has not answered for {seconds:g} seconds, though its process lives."
+    at = cell.model_copy(update={"ename": KERNEL_UNRESPONSIVE, "evalue": message})
+    outcome = failed("unresponsive", f"The kernel froze at cell {cell.index + 1}: {message}", at)
     return CellOutcome("died" if while_running else "not_run", outcome)
 
 

@@ -21,6 +21,7 @@ from hermes_lab.runner.outcome import (
     from_reply,
     kernel_died,
     stopped,
+    unresponsive,
 )
 from hermes_lab.runner.protocol import ExecuteNotebook, OnMessage
 
@@ -65,7 +66,7 @@ class Session:
             self._on_message,
             allow_errors=self._request.allow_errors,
         )
-        reasons: tuple[asyncio.Future[Any], ...] = (self._stop, self._kernel.exited, client.broken)
+        reasons: tuple[asyncio.Future[Any], ...] = (self._stop, self._kernel.exited, self._kernel.frozen, client.broken)
         for reason in reasons:
             reason.add_done_callback(self._attend)
         try:
@@ -88,6 +89,8 @@ class Session:
             return self._stopped().ends_run
         _raise_where_broken(client)
         why = f"did not answer in {seconds:g} seconds"
+        if self._kernel.frozen.done():
+            why = "stopped answering before it was ready"
         if self._kernel.exited.done():
             why = f"ended before it was ready ({await self._kernel.epitaph()})"
         return failed("kernel_failed_to_start", f"The kernel {why}. {self._kernel.last_words}".strip())
@@ -111,6 +114,8 @@ class Session:
         if self._kernel.exited.done():
             place = self._account.place(cell, index)
             return kernel_died(place, await self._kernel.epitaph(), while_running=False)
+        if self._kernel.frozen.done():
+            return self._frozen(cell, index, while_running=False)
         self._account.cell_started(cell)
         self._on_output(cell["id"])
         request = client.send(cell, index)
@@ -129,6 +134,8 @@ class Session:
         place = self._account.place(request.cell, request.index)
         if self._kernel.exited.done():
             return kernel_died(place, await self._kernel.epitaph(), while_running=True)
+        if self._kernel.frozen.done() and not self._stop.done():
+            return self._frozen(request.cell, request.index, while_running=True)
         if not (self._stop.done() and self._stop.result() == "interrupted"):
             await self._interrupt(request)
         return self._out_of_time(place)
@@ -150,6 +157,11 @@ class Session:
         either: set[asyncio.Future[Any]] = {request.ended, self._kernel.exited}
         grace = self._request.limits.grace_seconds
         await asyncio.wait(either, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+
+    def _frozen(self, cell: NotebookNode, index: int, *, while_running: bool) -> CellOutcome:
+        self._kernel.frozen.result()  # a heartbeat that broke is a defect of ours
+        seconds = self._request.limits.unresponsive_seconds
+        return unresponsive(self._account.place(cell, index), seconds, while_running=while_running)
 
     def _out_of_time(self, place: FailedCell) -> CellOutcome:
         if self._stop.done():
