@@ -74,6 +74,11 @@ class HermesLab(ExtensionApp):
         help="How many Python kernels of a kind are started ahead of the runs that will need them, so that a run "
         "starts at once; each holds about 70 MB. 0: none.",
     ).tag(config=True)
+    remote_schemes = List(
+        Unicode(),
+        help="Schemes of URLs, such as s3 or gs, where people's runs may read their notebooks and keep their outputs, "
+        "with the credentials of this server. Agents' runs may not. Default: none.",
+    ).tag(config=True)
     evidence_copy_limit_bytes = Integer(
         1_000_000_000, min=0, help="The largest folder of a notebook that is copied to make evidence."
     ).tag(config=True)
@@ -135,6 +140,7 @@ class HermesLab(ExtensionApp):
                     cell_output_bytes=self.cell_output_limit_bytes,
                     run_output_bytes=self.run_output_limit_bytes,
                 ),
+                remote_schemes=tuple(scheme.lower().removesuffix("://") for scheme in self.remote_schemes),
                 evidence_copy_limit_bytes=self.evidence_copy_limit_bytes,
                 tool_policies={tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()},
                 approval_timeout_seconds=self.approval_timeout_seconds,

@@ -28,6 +28,7 @@ from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.recovery import Recovery
 from hermes_lab.services.reviews import Reviews
+from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.run_records import KernelDescriptions, RunRecords
 from hermes_lab.services.runs import Runs
 from hermes_lab.services.services import Services
@@ -52,6 +53,7 @@ class Settings:
     max_concurrent_runs: int
     warm_kernels: int
     limits: Limits
+    remote_schemes: tuple[str, ...]
     evidence_copy_limit_bytes: int
     tool_policies: dict[str, Policy]
     approval_timeout_seconds: float
@@ -91,7 +93,8 @@ class Composition:
         records = RunRecords(store, kernel_descriptions)
         executions = Executions(store, events, self._runner, self.kernels, records, settings.limits)
         views = ProposalViews(store, documents)
-        runs = Runs(store, events, documents, root, executions, records, kernel_descriptions, tasks)
+        places = RunPlaces(documents, root, settings.remote_schemes)
+        runs = Runs(store, events, places, executions, records, kernel_descriptions, tasks)
         merges = Merges(store, events, documents, views)
         policy = EvidencePolicy(
             settings.agent_execution,

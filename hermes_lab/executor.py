@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from hermes_lab.engines import notebook_format
 from hermes_lab.engines.papermill import check_known, check_parameters, inspect_parameters
-from hermes_lab.engines.remote_copy import RemoteCopy
 from hermes_lab.engines.storage import check_storage, read_text, scheme_of
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from hermes_lab.model.parameters import NotebookParameters
@@ -21,12 +20,12 @@ from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
-    ExecutionStarted,
     Limits,
     NotebookRunner,
     OnEvent,
     kernel_name_of,
 )
+from hermes_lab.runner.uploading import execute_and_upload
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -127,10 +126,12 @@ class NotebookExecutor:
 
     async def carry_out(self, request: ExecuteNotebook, on_event: OnEvent = _unheard) -> ExecutionEnded:
         """Execute what `request` answered."""
-        remote = request.recorded_output_path
-        if remote is None or scheme_of(remote) is None:
-            return await self._runner.execute(request, on_event)
-        return await self._uploaded(request, remote, on_event)
+        ended = await execute_and_upload(self._runner, request, on_event)
+        folder = Path(request.output_path).parent
+        # Where the upload failed, the only copy is in there.
+        if folder.name.startswith(_OUTPUT_FOLDER) and ended.cause != "output_unwritable":
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        return ended
 
     async def inspect_parameters(
         self, input_path: str | Path, *, kernel_name: str | None = None, language: str | None = None
@@ -146,38 +147,6 @@ class NotebookExecutor:
     async def close(self) -> None:
         """End what still runs."""
         await self._runner.close()
-
-    async def _uploaded(self, request: ExecuteNotebook, remote: str, on_event: OnEvent) -> ExecutionEnded:
-        """Execute with an output notebook on this machine, which is copied to its URL while it changes."""
-        local = Path(request.output_path)
-        copy = RemoteCopy(local, remote)
-        cancelling: list[asyncio.Task[None]] = []
-
-        def give_up() -> None:
-            cancelling.append(asyncio.ensure_future(self._runner.cancel(request.run_id)))
-
-        def hear(event: ExecutionEvent) -> None:
-            if isinstance(event, ExecutionStarted):
-                copy.begin(give_up)
-            on_event(event)
-
-        ended = await self._runner.execute(request, hear)
-        try:
-            await copy.finish()
-            if copy.broken is not None:
-                raise copy.broken
-        except OSError as error:
-            return _unwritable(ended, f"{error} The output notebook is kept in {local}.")
-        if local.parent.name.startswith(_OUTPUT_FOLDER):
-            await asyncio.to_thread(shutil.rmtree, local.parent, ignore_errors=True)
-        return ended
-
-
-def _unwritable(ended: ExecutionEnded, message: str) -> ExecutionEnded:
-    result = ended.result.model_copy(update={"status": "error"}) if ended.result else None
-    return ended.model_copy(
-        update={"state": "failed", "cause": "output_unwritable", "message": message, "result": result}
-    )
 
 
 def _request(input_path: str, output_path: str, parameters: JsonObject, options: Options) -> ExecuteNotebook:

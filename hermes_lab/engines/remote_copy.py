@@ -23,7 +23,7 @@ class RemoteCopy:
     def __init__(self, local: Path, remote: str, seconds_between: float = _SECONDS_BETWEEN_UPLOADS) -> None:
         self.broken: OSError | None = None
         """Why the first upload failed: nothing that is written will be seen there."""
-        self._local = local
+        self.local = local
         self._remote = remote
         self._seconds_between = seconds_between
         self._uploaded: tuple[int, int] | None = None
@@ -44,7 +44,7 @@ class RemoteCopy:
         self._closing.set()
         if self._uploading is not None:
             await self._uploading
-        if self._local.exists():
+        if self.local.exists():
             await self._upload()
 
     async def _upload_changes(self, on_broken: Callable[[], None]) -> None:
@@ -64,9 +64,9 @@ class RemoteCopy:
                 _LOG.warning("%s is not up to date: %s", self._remote, error)
 
     async def _upload(self) -> None:
-        status = self._local.stat()
+        status = self.local.stat()
         present = (status.st_ino, status.st_mtime_ns)
         if present != self._uploaded:
-            text = self._local.read_text(encoding="utf-8")
+            text = self.local.read_text(encoding="utf-8")
             await asyncio.to_thread(write_text, text, self._remote)
             self._uploaded = present

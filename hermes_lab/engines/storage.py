@@ -56,6 +56,15 @@ def read_text(path: str, field: str = "input_path") -> str:
     return text.decode("utf-8") if isinstance(text, bytes) else str(text)
 
 
+def is_there(path: str) -> bool:
+    """Whether something can be read at a URL. Blocks."""
+    try:
+        read_text(path)
+    except (NotFound, Unavailable):
+        return False
+    return True
+
+
 def write_text(text: str, path: str) -> None:
     """Put a text at a URL. Blocks.
 

@@ -12,6 +12,7 @@ from hermes_lab.model.payload import Notebook
 from hermes_lab.model.run_events import replayed
 from hermes_lab.model.runs import ENDED, Run
 from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner, Sandbox
+from hermes_lab.runner.uploading import execute_and_upload
 from hermes_lab.services.events import Events
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import LiveRun
@@ -26,13 +27,14 @@ def _unseen(_run: Run) -> None:
 @dataclass(frozen=True)
 class Workplace:
     """Where a run works: the folder it runs in, the file of its input notebook, the file that its output notebook is
-    written to, and what may be there already (see ExecuteNotebook). ``sandbox`` is null where the kernel runs as the
-    server's user does."""
+    written to, and what may be there already (see ExecuteNotebook). ``remote`` is the URL where the output is kept,
+    too; ``sandbox`` is null where the kernel runs as the server's user does."""
 
     folder: Path
     document: Path
     output: Path
     replaces: str = "anything"
+    remote: str | None = None
     sandbox: Sandbox | None = None
 
 
@@ -73,7 +75,9 @@ class Executions:
         live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show)
         observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
-            ended = await self._runner.execute(self._request(run, notebook, workplace, secrets or {}), live.hear)
+            ended = await execute_and_upload(
+                self._runner, self._request(run, notebook, workplace, secrets or {}), live.hear
+            )
             output = await asyncio.to_thread(_snapshot, workplace.output) if ended.output_hash else None
             self._records.keep(await observing, ended.environment, live.queued_at)
             return live.end(ended, output), ended.environment
@@ -129,6 +133,7 @@ class Executions:
             input_path=run.input_path,
             output_path=str(workplace.output),
             replaces=workplace.replaces,
+            recorded_output_path=workplace.remote,
             working_folder=str(workplace.folder),
             parameters=run.parameters,
             secret_parameters=secrets,

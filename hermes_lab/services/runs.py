@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from hermes_lab.engines.contents import Document, Documents
+from hermes_lab.engines.contents import Document
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.engines.papermill import check_known, check_parameters, inspect_parameters
-from hermes_lab.engines.paths import Root
 from hermes_lab.engines.secret_names import check_secrets
+from hermes_lab.engines.storage import scheme_of
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from hermes_lab.model.kernels import KernelDescription
@@ -37,6 +37,7 @@ from hermes_lab.model.runs import (
 from hermes_lab.runner.protocol import kernel_name_of
 from hermes_lab.services.events import Events
 from hermes_lab.services.executions import Executions, Workplace
+from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.run_records import KernelDescriptions, RunRecords
 from hermes_lab.services.tasks import Tasks
 from hermes_lab.store import Snapshot, Store
@@ -64,8 +65,7 @@ class Runs:
         self,
         store: Store,
         events: Events,
-        documents: Documents,
-        root: Root,
+        places: RunPlaces,
         executions: Executions,
         records: RunRecords,
         kernel_descriptions: KernelDescriptions,
@@ -73,8 +73,7 @@ class Runs:
     ) -> None:
         self._store = store
         self._events = events
-        self._documents = documents
-        self._root = root
+        self._places = places
         self._executions = executions
         self._records = records
         self._kernel_descriptions = kernel_descriptions
@@ -87,7 +86,7 @@ class Runs:
             InvalidRequest: no notebook, an unknown kernel, a parameter that no kernel can be given.
             Conflict: the output notebook exists and ``overwrite`` is not set, or another run is writing it.
         """
-        document = await self._documents.read(request.input_path, "input_path")
+        document = await self._places.read(actor, request.input_path, "input_path")
         return await self._begin(actor, "create_run", request, document)
 
     async def rerun(self, actor: Actor, request: RerunRun) -> Run:
@@ -110,7 +109,7 @@ class Runs:
                 field="secret_parameters",
                 names=missing,
             )
-        document = await self._document_of(earlier, request)
+        document = await self._document_of(actor, earlier, request)
         kept = {name: getattr(earlier, name) for name in CreateRun.model_fields if name in _KEPT_BY_A_RERUN}
         given = {name: getattr(request, name) for name in ("secret_parameters", "output_path", "overwrite")}
         parameters = earlier.parameters if request.parameters is None else request.parameters
@@ -207,13 +206,13 @@ class Runs:
         """
         return self._records.record(self._known(request.run_id))
 
-    async def parameters(self, _actor: Actor, request: InspectParameters) -> NotebookParameters:
+    async def parameters(self, actor: Actor, request: InspectParameters) -> NotebookParameters:
         """What a notebook can be given.
 
         Raises:
             InvalidRequest, NotFound: no notebook, or an unknown kernel.
         """
-        document = await self._documents.read(request.path, "path")
+        document = await self._places.read(actor, request.path, "path")
         kernel = await self.kernel_of(document.notebook, request.kernel_name)
         inspect = partial(inspect_parameters, path=document.path)
         return await asyncio.to_thread(inspect, document.notebook, kernel.name, kernel.language)
@@ -242,7 +241,8 @@ class Runs:
         secrets = {name: value.get_secret_value() for name, value in request.secret_parameters.items()}
         check_secrets(secrets, request.parameters)
         run_id = new_id()
-        output_path, output = self._output(request, run_id)
+        await self._places.check_output(actor, request)
+        output_path, output = self._places.output(request, run_id)
         run = Run(
             run_id=run_id,
             author=actor.author,
@@ -274,16 +274,17 @@ class Runs:
     async def _execute(
         self, run: Run, document: Document, output: Path, replaces: str, secrets: dict[str, str]
     ) -> None:
-        file = self._root.resolve(document.path, "input_path")
-        workplace = Workplace(file.parent, file, output, replaces)
+        file = self._places.input_file(document.path)
+        remote = run.output_path if run.output_path and scheme_of(run.output_path) else None
+        workplace = Workplace(file.parent, file, output, replaces, remote)
         await self._executions.execute(run, document.notebook, workplace, secrets=secrets)
 
-    async def _document_of(self, earlier: Run, request: RerunRun) -> Document:
+    async def _document_of(self, actor: Actor, earlier: Run, request: RerunRun) -> Document:
         """What is run once more; its folder must be there, for that is where it runs."""
         if request.input == "current":
-            return await self._documents.read(earlier.input_path, "run_id")
+            return await self._places.read(actor, earlier.input_path, "run_id")
         text = self._store.snapshots.get(earlier.input_hash)
-        if text is None or not self._root.resolve(earlier.input_path, "run_id").parent.is_dir():
+        if text is None or not self._places.input_file(earlier.input_path).parent.is_dir():
             raise NotFound(f"The folder of {earlier.input_path} is gone.", code="no_such_folder", field="run_id")
         return Document(earlier.input_path, text, earlier.input_hash, parse(text, "run_id"))
 
@@ -293,15 +294,10 @@ class Runs:
             raise NotFound("There is no such run.", code="no_such_run", field="run_id")
         return run
 
-    def _output(self, request: CreateRun, run_id: str) -> tuple[str, Path]:
-        stem = PurePosixPath(request.input_path).stem
-        path = self._documents.check_path(request.output_path or f"runs/{stem}/{run_id}.ipynb", "output_path")
-        return path, self._root.resolve(path, "output_path")
-
     def _replaceable(self, actor: Actor, run: Run, output: Path, overwrite: bool) -> str:
         """The sha256 of the file that the run may replace, or "nothing"."""
         path = run.output_path
-        if output == self._root.resolve(run.input_path, "input_path"):
+        if scheme_of(run.input_path) is None and output == self._places.input_file(run.input_path):
             raise Conflict("A run does not write over its input.", code="output_is_input", field="output_path")
         if self._store.runs.all(output_path=path, state={"pending", "running"}):
             raise Conflict(f"Another run is writing {path}.", code="output_in_use", field="output_path")
@@ -326,9 +322,9 @@ class Runs:
         return await asyncio.to_thread(parse, text, "run_id")
 
     async def _written_so_far(self, run: Run) -> str | None:
-        if run.output_path is None:
+        output = self._places.output_file(run)
+        if output is None:
             return None
-        output = self._root.resolve(run.output_path, "output_path")
         try:
             return await asyncio.to_thread(output.read_text, encoding="utf-8")
         except FileNotFoundError:

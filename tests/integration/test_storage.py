@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ import pytest
 from hermes_lab import NotebookExecutor
 from hermes_lab.engines.storage import check_scheme, read_text, scheme_of
 from hermes_lab.model.errors import HermesError, InvalidRequest, NotAllowed, Unavailable
+from tests.clients import Client, error
 from tests.run_requests import until
-from tests.servers import isolated_environment
+from tests.servers import Server, isolated_environment
 from tests.written_notebooks import Json, code, notebook
 
 pytestmark = pytest.mark.requirement("STORE-1")
@@ -174,3 +175,27 @@ def test_a_scheme_without_a_storage_is_refused() -> None:
         read_text("ftp://host/n.ipynb")
     assert refused.value.code == "unknown_scheme"
     assert [scheme_of(path) for path in ("a/b.ipynb", "C:\\n.ipynb", "GS://b/n")] == [None, None, "gs"]
+
+
+def test_a_persons_run_on_a_server_reads_and_writes_there_and_an_agents_does_not(
+    bucket: Bucket, new_server: Callable[..., Server], clients: Callable[..., Client]
+) -> None:
+    source = bucket.put("by-server.ipynb", *CELLS)
+    made = f"s3://{BUCKET}/by-server-out.ipynb"
+    server = new_server(remote_schemes=["s3"])
+    person = clients(server.url, server.token, "token")
+    run = person.wait_until_ended(person.post("runs", input_path=source, output_path=made, parameters={"n": 8}))
+    assert (run["state"], run["input_path"], run["output_path"]) == ("completed", source, made)
+    assert "8 é" in json.dumps(bucket.get("by-server-out.ipynb"), ensure_ascii=False)
+    assert person.get(f"runs/{run['run_id']}/notebook").json()["path"] == made
+    assert error(person.post("runs", input_path=source, output_path=made)) == (409, "output_exists")
+    token = person.post("agents", name="agent").json()["token"]
+    agent = clients(server.url, token)
+    assert error(agent.post("runs", input_path=source)) == (403, "remote_scheme_not_allowed")
+    (server.root / "n.ipynb").write_text(json.dumps(notebook(*CELLS)))
+    assert error(agent.post("runs", input_path="n.ipynb", output_path=made)) == (403, "remote_scheme_not_allowed")
+
+
+def test_a_server_reads_nothing_at_urls_by_default(person: Client) -> None:
+    assert error(person.post("runs", input_path="s3://b/n.ipynb")) == (403, "remote_scheme_not_allowed")
+    assert error(person.get("parameters?path=http://127.0.0.1:1/n.ipynb")) == (403, "remote_scheme_not_allowed")
