@@ -25,7 +25,15 @@ from hermes_lab.engines.papermill import without_error_markers
 from hermes_lab.executor import NotebookExecutor
 from hermes_lab.model.payload import JsonObject, new_id
 from hermes_lab.runner.in_process import InProcessRunner
-from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, ExecutionEvent, Limits, OnEvent, OnMessage
+from hermes_lab.runner.protocol import (
+    ExecuteNotebook,
+    ExecutionEnded,
+    ExecutionEvent,
+    ExecutionQueued,
+    Limits,
+    OnEvent,
+    OnMessage,
+)
 
 
 def execute(
@@ -98,6 +106,8 @@ class _Cells:
 
     def show(self, event: ExecutionEvent) -> None:
         """Take in what became of some cells."""
+        if isinstance(event, ExecutionQueued):
+            return
         for told in event.cells:
             index = self._index[told.cell_id]
             cell = self._manager.nb.cells[index]

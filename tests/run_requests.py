@@ -80,7 +80,8 @@ class Asked:
 
     def is_running(self, cell_id: str) -> bool:
         """Whether the runner has said that this cell runs."""
-        return any(cell.cell_id == cell_id and cell.state == "running" for event in self.events for cell in event.cells)
+        told = (event for event in self.events if event.kind != "queued")
+        return any(cell.cell_id == cell_id and cell.state == "running" for event in told for cell in event.cells)
 
     async def ended(self) -> ExecutionEnded:
         """The end of the run."""

@@ -97,7 +97,7 @@ async def _first_reply(runner: SupervisedRunner, request: ExecuteNotebook) -> An
     ends: list[float] = []
 
     def hear(event: ExecutionEvent) -> None:
-        if any(cell.state == "completed" for cell in event.cells):
+        if event.kind == "progressed" and any(cell.state == "completed" for cell in event.cells):
             ends.append(time.perf_counter())
 
     began = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from hermes_lab.cli.cell_names import cell_names
 from hermes_lab.cli.exits import CommandFailed
 from hermes_lab.model.payload import JsonObject, Notebook
-from hermes_lab.runner.protocol import ExecutionEvent
+from hermes_lab.runner.protocol import ExecutionEvent, ExecutionQueued
 
 
 class ProgressBar:
@@ -25,6 +25,8 @@ class ProgressBar:
 
     def show(self, event: ExecutionEvent) -> None:
         """Take in how far the run is."""
+        if isinstance(event, ExecutionQueued):
+            return
         for cell in event.cells:
             if cell.state == "running":
                 self._bar.set_description(self._names.get(cell.cell_id) or "Executing", refresh=False)

@@ -1,17 +1,22 @@
 """Finding and killing everything that a run started, however far it went to get away.
 
-Three ways to belong to a run: to descend from its kernel, to be in the kernel's session, or to carry the
-run's id in the environment, which a child inherits even when it detaches from its parent and its session.
+A keeper finds everything. Where there is none, or it was killed, there are three ways to belong to a run: to descend
+from its kernel, to be in the kernel's session, or to carry the run's id in the environment, which a child inherits even
+when it detaches from its parent and its session.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import psutil
 
 from hermes_lab.engines.descendants import kill_descendants
+from hermes_lab.runner.keeping import PROGRAM
 
+_RUNNER = ["-m", "hermes_lab.runner"]
+"""How a runner's process is started; two arguments follow."""
 RUN_MARKER = "HERMES_LAB_RUN_ID"
 """Environment variable that every process of a run carries."""
 
@@ -24,10 +29,21 @@ def descendants(root: psutil.Process) -> set[psutil.Process]:
         return set()
 
 
+def strangers() -> set[psutil.Process]:
+    """What a kernel left behind whose own keepers were killed: it has come to the keeper of this runner."""
+    parent = psutil.Process(os.getppid())
+    try:
+        command = parent.cmdline()
+        is_runners_keeper = str(PROGRAM) in command and command[-len(_RUNNER) - 2 : -2] == _RUNNER
+        return {child for child in parent.children() if child.pid != os.getpid()} if is_runners_keeper else set()
+    except psutil.Error:  # it ends, and sees to what it has
+        return set()
+
+
 def kill_run(run_id: str, known: Iterable[psutil.Process] = (), session: int | None = None) -> None:
     """Kill every process of a run and return when all are gone. Blocks; up to 5 s for one that cannot die.
 
     ``known`` are processes seen earlier, whose link to the kernel may be lost by now; ``session`` is the id
     of the kernel's session.
     """
-    kill_descendants(RUN_MARKER, run_id, session=session, known=known)
+    kill_descendants(RUN_MARKER, run_id, session=session, known={*known, *strangers()})

@@ -16,6 +16,7 @@ from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
+    ExecutionQueued,
     ExecutionStarted,
     OnEvent,
     code_cells_of,
@@ -41,13 +42,18 @@ class Flight:
             if not self.ended.done():
                 self.ended.set_result(event)
             return
-        self.started = self.started or isinstance(event, ExecutionStarted)
-        self._progress = event.progress
-        self._cells.update({cell.cell_id: cell for cell in event.cells})
+        if not isinstance(event, ExecutionQueued):
+            self.started = self.started or isinstance(event, ExecutionStarted)
+            self._progress = event.progress
+            self._cells.update({cell.cell_id: cell for cell in event.cells})
         try:
             self._on_event(event)
         except Exception:  # noqa: BLE001 - a listener that fails must not cost the other runs their ends
             _LOG.exception("An event of the run %s was not taken in.", self.request.run_id)
+
+    def queued(self, position: int) -> None:
+        """The run waits for a place, or has moved up."""
+        self.heard(ExecutionQueued(run_id=self.request.run_id, position=position))
 
     def lost(self, message: str, runner_pid: int | None) -> ExecutionEnded:
         """The end of a run whose runner is gone. Also puts it into the output notebook, as far as that got."""

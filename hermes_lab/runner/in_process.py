@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
+from hermes_lab.runner.kernels import find_kernel_spec
 from hermes_lab.runner.outcome import StopReason
 from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import Preparation
@@ -33,6 +35,7 @@ class InProcessRunner:
         self._on_message = on_message
         self._environments = Environments() if describes else None
         self._warm_kernels = WarmKernels(warm_kernels, runtime_folder) if warm_kernels else None
+        self._describing: asyncio.Task[None] | None = None
         self._executions: dict[str, tuple[Execution | Preparation, asyncio.Task[ExecutionEnded]]] = {}
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
@@ -57,9 +60,19 @@ class InProcessRunner:
         )
 
     def prepare(self, kernel_name: str, environment: dict[str, str]) -> None:
-        """Have a kernel ready for a run that will come, if any are started ahead."""
-        if self._warm_kernels is not None:
-            self._warm_kernels.prepare(kernel_name, environment)
+        """Have a kernel ready for a run that will come, if any are started ahead, and know its environment."""
+        if self._warm_kernels is None:
+            return
+        self._warm_kernels.prepare(kernel_name, environment)
+        if self._environments is not None and self._describing is None:
+            self._describing = asyncio.create_task(self._describe(self._environments, kernel_name, environment))
+
+    async def _describe(self, environments: Environments, kernel_name: str, environment: dict[str, str]) -> None:
+        try:
+            spec = find_kernel_spec(kernel_name)
+        except InvalidRequest:  # whoever runs a notebook in it is told
+            return
+        await environments.describe(kernel_name, spec, environment)
 
     async def cancel(self, run_id: str) -> None:
         """See `NotebookRunner.cancel`."""
@@ -71,6 +84,8 @@ class InProcessRunner:
         self._stop(list(self._executions), "interrupted")
         if tasks:
             await asyncio.wait(tasks)
+        if self._describing is not None:
+            await asyncio.wait({self._describing})
         if self._warm_kernels is not None:
             await self._warm_kernels.close()
 

@@ -13,7 +13,7 @@ from hermes_lab.runner.cgroups import make_cgroup
 
 WORKS_HERE: Final = sys.platform == "linux"
 """Whether a program can have a keeper on this system."""
-_PROGRAM: Final = Path(__file__).with_name("keeper.py")
+PROGRAM: Final = Path(__file__).with_name("keeper.py")
 _SECONDS_TO_KILL: Final = 8.0
 """The keeper itself gives up after 5 s; one that is stopped says nothing at all."""
 
@@ -50,7 +50,7 @@ class Keeper:
     def command(self, program: list[str]) -> list[str]:
         """The keeper's command, for that of its program."""
         line, grace = str(self._its.fileno()), str(self._grace_seconds)
-        return [sys.executable, "-I", "-S", str(_PROGRAM), line, grace, str(self.cgroup or ""), *program]
+        return [sys.executable, "-I", "-S", str(PROGRAM), line, grace, str(self.cgroup or ""), *program]
 
     async def attach(self) -> None:
         """The keeper is started: listen to it."""

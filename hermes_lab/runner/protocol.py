@@ -145,7 +145,7 @@ class ExecutionEnded(Payload):
     environment: Environment | None = None
 
 
-ExecutionEvent = ExecutionStarted | ExecutionProgressed
+ExecutionEvent = ExecutionQueued | ExecutionStarted | ExecutionProgressed
 OnEvent = Callable[[ExecutionEvent], None]
 """Called in the event loop, in order, for each run; must not block."""
 
@@ -166,8 +166,8 @@ class NotebookRunner(Protocol):
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """Execute a notebook; returns when the run has ended, its kernel is gone and its output is written.
 
-        A failed cell, a dead kernel or a lost runner are answers. ``on_event`` gets one `ExecutionStarted`
-        and then every change of a cell; the end is the return value alone.
+        A failed cell, a dead kernel or a lost runner are answers. ``on_event`` gets an `ExecutionQueued` for each
+        position in a queue, one `ExecutionStarted`, and then every change of a cell; the end is the return value alone.
         """
 
     async def cancel(self, run_id: str) -> None:

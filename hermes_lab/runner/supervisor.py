@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 
 from hermes_lab.runner.flight import Flight
 from hermes_lab.runner.link import Link, LinkLost
+from hermes_lab.runner.places import Places
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, PrepareKernel
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class SupervisedRunner:
     def __init__(self, concurrency: int | None = None, *, warm_kernels: int = 0) -> None:
         self._warm_kernels = warm_kernels
         self._prepared: PrepareKernel | None = None
-        self._slots = asyncio.Semaphore(concurrency or os.cpu_count() or 1)
+        self._places = Places(concurrency or os.cpu_count() or 1)
         self._cancelled: dict[str, asyncio.Event] = {}
         self._opening = asyncio.Lock()
         self._link: Link | None = None
@@ -54,17 +54,18 @@ class SupervisedRunner:
         """See `NotebookRunner.execute`."""
         cancelled = self._cancelled[request.run_id] = asyncio.Event()
         try:
-            has_slot = await self._slot(cancelled)
+            flight = Flight(request, on_event)
+            has_place = await self._places.take(cancelled, flight.queued)
             try:
-                return await self._fly(Flight(request, on_event), cancelled)
+                return await self._fly(flight, cancelled)
             finally:
-                if has_slot:
-                    self._slots.release()
+                if has_place:
+                    self._places.leave()
         finally:
             del self._cancelled[request.run_id]
 
     async def cancel(self, run_id: str) -> None:
-        """See `NotebookRunner.cancel`. A run that waits needs no slot to end, and gets its output notebook."""
+        """See `NotebookRunner.cancel`. A run that waits needs no place to end, and gets its output notebook."""
         if run_id in self._cancelled:
             self._cancelled[run_id].set()
             if self._link is not None:
@@ -81,20 +82,6 @@ class SupervisedRunner:
         async with self._opening:
             if self._link is not None:
                 await self._link.close()
-
-    async def _slot(self, cancelled: asyncio.Event) -> bool:
-        """Wait for a slot; False when the run was cancelled before it got one."""
-        if not self._slots.locked():
-            return await self._slots.acquire()
-        got, gave_up = asyncio.create_task(self._slots.acquire()), asyncio.create_task(cancelled.wait())
-        try:
-            await asyncio.wait({got, gave_up}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gave_up.cancel()
-            got.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await got
-        return not got.cancelled()
 
     async def _fly(self, flight: Flight, cancelled: asyncio.Event) -> ExecutionEnded:
         pid = None

@@ -50,7 +50,7 @@ class LiveRun:
             self._unseen = []
         return self._seen
 
-    def hear(self, event: ExecutionEvent | ExecutionQueued) -> None:
+    def hear(self, event: ExecutionEvent) -> None:
         """Take in what the runner says."""
         match event:
             case ExecutionQueued():

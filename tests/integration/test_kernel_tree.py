@@ -118,6 +118,50 @@ async def test_a_keeper_that_is_stopped_delays_the_end_and_does_not_prevent_it(b
     assert working_in(bench.folder) == []
 
 
+async def test_not_even_when_every_keeper_was_killed_and_nothing_is_marked(tmp_path: Path) -> None:
+    """The runner has a keeper of its own, which is not above the kernel's parents alone."""
+    runner = SupervisedRunner(1)
+    bench = Bench(runner, tmp_path)
+    try:
+        asked = bench.start(code("leaves", DETACHES), code("slow", WAITS))
+        await until(lambda: asked.is_running("slow"))
+        [left] = await left_behind(bench)
+        for keeper in psutil.Process(left).parents()[:2]:
+            keeper.suspend()
+            keeper.kill()
+        assert (await asked.ended()).cause == "kernel_died"
+        await until(lambda: working_in(tmp_path) == [])
+    finally:
+        await runner.close()
+
+
+async def test_a_kernel_with_children_that_nobody_waited_for_ends_in_its_own_way(bench: Bench) -> None:
+    """ipykernel itself waits for seconds for a child that has ended already, and would be killed before its hooks."""
+    leaves = (
+        "import atexit, pathlib, subprocess\nfor _ in range(3): subprocess.Popen(['true'])\n"
+        "atexit.register(pathlib.Path('left').write_text, 'bye')\nkept = open('kept', 'w')\nkept.write('unflushed')"
+    )
+    ended, _ = await bench.run(code("leaves", leaves))
+    assert ended.state == "completed"
+    assert (bench.folder / "left").read_text() == "bye"
+    assert (bench.folder / "kept").read_text() == "unflushed"
+
+
+async def test_what_a_kernel_leaves_behind_may_end_in_its_own_way(bench: Bench) -> None:
+    child = (
+        "import os, pathlib, signal, sys, time\n"
+        "def end(*_): pathlib.Path('ended').write_text('bye'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\npathlib.Path('left.pids').write_text(str(os.getpid()))\ntime.sleep(1000)"
+    )
+    source = (
+        f"import pathlib, subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "while not pathlib.Path('left.pids').exists(): time.sleep(0.01)"
+    )
+    await bench.run(code("leaves", source))
+    assert (bench.folder / "ended").read_text() == "bye"
+    assert working_in(bench.folder) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 async def test_the_signal_that_killed_a_kernel_is_named(bench: Bench, number: signal.Signals) -> None:
     ended, _ = await bench.run(code("dies", f"import os\nos.kill(os.getpid(), {int(number)})"))

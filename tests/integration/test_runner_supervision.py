@@ -70,6 +70,27 @@ async def test_runs_wait_in_their_order_for_a_free_place(supervised: Supervised)
     assert heard == [request.run_id for request in requests]
 
 
+async def test_a_run_that_waits_is_told_its_position_whenever_it_changes(supervised: Supervised) -> None:
+    async with supervised(concurrency=1) as bench:
+        first = bench.start(code("slow", WAITS))
+        await until(lambda: first.is_running("slow"))
+        waiting = [bench.start(code("a", "1")) for _ in range(3)]
+        await until(lambda: positions(waiting[-1]))
+        assert [positions(each) for each in waiting] == [[1], [2], [3]]
+        await bench.runner.cancel(waiting[1].request.run_id)
+        await waiting[1].ended()
+        assert [positions(each) for each in waiting] == [[1], [2], [3, 2]]
+        await bench.runner.cancel(first.request.run_id)
+        assert [(await each.ended()).state for each in waiting] == ["completed", "cancelled", "completed"]
+        assert [positions(each) for each in waiting] == [[1], [2], [3, 2, 1]]
+        assert positions(first) == []
+
+
+def positions(asked: Asked) -> list[int]:
+    """The places in the queue that a run was told."""
+    return [event.position for event in asked.events if event.kind == "queued"]
+
+
 async def test_a_run_that_is_cancelled_while_it_waits_executes_nothing(supervised: Supervised) -> None:
     async with supervised(concurrency=1) as bench:
         first = bench.start(code("slow", WAITS))
