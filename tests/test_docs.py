@@ -96,6 +96,13 @@ def test_every_command_is_documented() -> None:
     assert [command for command in commands(parser()) if f"`{command}`" not in text] == []
 
 
+def test_every_option_of_a_run_is_documented() -> None:
+    text = (DOCS / "running.md").read_text(encoding="utf-8")
+    (groups,) = (action for action in parser()._actions if isinstance(action, _SubParsersAction))
+    options = [name for action in groups.choices["run"]._actions for name in action.option_strings]
+    assert [name for name in options if f"`{name}`" not in text and name not in {"-h", "--help"}] == []
+
+
 def test_every_setting_is_documented() -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     own = [name for name, trait in HermesLab.class_traits(config=True).items() if trait.this_class is HermesLab]
