@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from hermes_lab.engines import notebook_format
 from hermes_lab.engines.papermill import check_known, check_parameters, inspect_parameters
+from hermes_lab.engines.secret_names import check_secrets
 from hermes_lab.engines.storage import check_storage, read_text, scheme_of
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from hermes_lab.model.parameters import NotebookParameters
@@ -151,12 +152,14 @@ class NotebookExecutor:
 
 def _request(input_path: str, output_path: str, parameters: JsonObject, options: Options) -> ExecuteNotebook:
     notebook = _read(input_path)
+    secrets = options.get("secret_parameters", {})
     kernel = kernel_name_of(notebook, options.get("kernel_name"))
     language = options.get("language") or find_kernel_spec(kernel).language
     check_parameters(parameters, kernel, language)
+    check_secrets(secrets, parameters)
     if not options.get("allow_unknown"):
         check_known(notebook, parameters, kernel, language)
-    start_timeout, secrets = options.get("start_timeout"), options.get("secret_parameters", {})
+    start_timeout = options.get("start_timeout")
     return ExecuteNotebook(
         run_id=new_id(),
         notebook=notebook,
@@ -166,7 +169,6 @@ def _request(input_path: str, output_path: str, parameters: JsonObject, options:
         working_folder=str(_working_folder(input_path, options)),
         parameters=parameters,
         secret_parameters=secrets,
-        environment=secrets,
         prepare_only=options.get("prepare_only", False),
         allow_errors=options.get("allow_errors", False),
         kernel_name=kernel,

@@ -7,7 +7,6 @@ import binascii
 import json
 import math
 import os
-import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from hermes_lab.cli.exits import CommandFailed
 from hermes_lab.model.payload import JsonObject
 
 _PYTHON_WORDS = {"True": True, "False": False, "None": None}
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parameters(options: Namespace, output: str) -> JsonObject:
@@ -43,10 +41,10 @@ def parameters(options: Namespace, output: str) -> JsonObject:
 
 
 def secrets(options: Namespace) -> dict[str, str]:
-    """The secret parameters: never on the command line itself, where every process can read them.
+    """The secret parameters by name: never on the command line itself, where every process can read them.
 
     Raises:
-        CommandFailed: the variable is not set, the file cannot be read, or the name is no variable's.
+        CommandFailed: the variable is not set, or the file cannot be read.
     """
     found: dict[str, str] = {}
     for name in options.secret:
@@ -58,9 +56,6 @@ def secrets(options: Namespace) -> dict[str, str]:
             found[name] = Path(file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandFailed(f"--secret-file {name}: {error}") from error
-    for name in found:
-        if not _VARIABLE.fullmatch(name):
-            raise CommandFailed(f"--secret: {name!r} cannot be the name of an environment variable")
     return found
 
 

@@ -108,6 +108,22 @@ def test_a_dead_kernel_is_told_and_nothing_that_did_not_run_is_completed(tmp_pat
     assert statuses(tmp_path) == ["failed", "pending"]
 
 
+def test_a_cell_that_takes_too_long_raises_what_papermill_raises(tmp_path: Path) -> None:
+    written(tmp_path, code("slow", "import time\ntime.sleep(1000)"), code("after", "2"))
+    ended = papermill(tmp_path, "--execution-timeout", "2")
+    assert ended.returncode == 1
+    assert "CellTimeoutError" in ended.stderr
+    assert statuses(tmp_path) == ["failed", "pending"]
+
+
+def test_a_kernel_that_there_is_not_raises_what_papermill_raises(tmp_path: Path) -> None:
+    written(tmp_path, code("a", "1"))
+    ended = papermill(tmp_path, "-k", "cobol")
+    assert ended.returncode == 1
+    assert "NoSuchKernel" in ended.stderr
+    assert statuses(tmp_path) == ["pending"]
+
+
 async def test_a_notebook_is_executed_from_within_a_running_event_loop(tmp_path: Path) -> None:
     assert asyncio.get_running_loop()
     from papermill.engines import papermill_engines  # noqa: PLC0415 - papermill is slow to import
