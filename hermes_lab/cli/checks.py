@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import sqlite3
 import subprocess
@@ -126,10 +125,17 @@ def temporary_folder() -> Finding:
 
 def process_trees() -> Finding:
     """Whether all that a run starts is found again."""
-    if platform.system() == "Linux":
-        return Finding("process trees", "ok", "what a run starts is ended with it, detached processes included")
-    message = "only on Linux is every process of a run ended with it; here, detached ones may be missed"
-    return Finding("process trees", "note", message)
+    from hermes_lab.runner.cgroups import make_cgroup
+    from hermes_lab.runner.keeping import WORKS_HERE
+
+    if not WORKS_HERE:
+        message = "only on Linux is every process of a run ended with it; here, detached ones may be missed"
+        return Finding("process trees", "note", message)
+    cgroup = make_cgroup()
+    if cgroup is None:
+        return Finding("process trees", "ok", "what a run starts is ended with it (child subreaper, no cgroup of ours)")
+    cgroup.rmdir()
+    return Finding("process trees", "ok", "what a run starts is ended with it (child subreaper and cgroup)")
 
 
 def git() -> Finding:

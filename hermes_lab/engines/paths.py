@@ -40,13 +40,17 @@ class Root:
             raise InvalidRequest(
                 f"{os.fspath(path)!r} leads out of the root folder.", code="path_outside_root", field=field
             )
-        if any(real.is_relative_to(folder) for folder in self._closed):
+        if self.closes(real):
             raise InvalidRequest(
                 f"{os.fspath(path)!r} is in a folder that holds the server's own secrets.",
                 code="path_closed",
                 field=field,
             )
         return real
+
+    def closes(self, path: Path) -> bool:
+        """Whether this real path is in a folder that stays shut."""
+        return any(path.is_relative_to(folder) for folder in self._closed)
 
     def api_path(self, path: str | os.PathLike[str], field: str = "path") -> str:
         """``path`` as Jupyter's contents API names it: relative to the root, with ``/``.

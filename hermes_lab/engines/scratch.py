@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hermes_lab.model.errors import TooLarge
@@ -13,15 +13,26 @@ LEFT_OUT = frozenset({".git", ".ipynb_checkpoints", "__pycache__", "node_modules
 """Folders that are not copied: history, caches, installations, and the outputs of earlier runs."""
 
 
-def copy_folder(source: Path, target: Path, limit_bytes: int) -> None:
+Skips = Callable[[Path], bool]
+"""Whether a file or folder, by its real path, is left out."""
+
+
+def copy_folder(
+    source: Path, target: Path, limit_bytes: int, skips: Skips = lambda _path: False, *, with_hidden: bool = True
+) -> None:
     """Copy the files below ``source`` to ``target``, with the contents that links point to and never as links: a link
     would lead a write back into the original. A linked folder that contains ``source`` is not followed, a link that
-    leads nowhere is left out; a folder that does not exist is an empty one.
+    leads nowhere is left out; a folder that does not exist is an empty one. Without hidden ones, whatever has a name
+    that begins with a dot is left out too: that is where keys and settings are kept.
 
     Raises:
         TooLarge: the files add up to more than ``limit_bytes``; nothing is copied.
     """
-    paths = list(_files(source, frozenset({source.resolve()}))) if source.is_dir() else []
+
+    def is_left_out(path: Path) -> bool:
+        return (path.name.startswith(".") and not with_hidden) or skips(path.resolve())
+
+    paths = list(_files(source, frozenset({source.resolve()}), is_left_out)) if source.is_dir() else []
     total = sum(path.stat().st_size for path in paths)
     if total > limit_bytes:
         raise TooLarge(
@@ -37,16 +48,16 @@ def copy_folder(source: Path, target: Path, limit_bytes: int) -> None:
         shutil.copy2(path, copied)
 
 
-def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+def _files(folder: Path, above: frozenset[Path], is_left_out: Skips) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
-            if _leads_nowhere(entry):
-                continue
             path = Path(entry.path)
+            if _leads_nowhere(entry) or is_left_out(path):
+                continue
             if entry.is_dir():
                 real = path.resolve()
                 if entry.name not in LEFT_OUT and real not in above:
-                    yield from _files(path, above | {real})
+                    yield from _files(path, above | {real}, is_left_out)
             elif entry.is_file():
                 yield path
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_unix_socket
 from tornado.web import Application, RequestHandler
 
 from hermes_lab.handlers.authentication import Shared
@@ -68,8 +67,10 @@ class ToolChannel:
     def open(self) -> None:
         """Listen. Where that fails, sandboxed kernels have no tools, and the log says so."""
         try:
+            from tornado.netutil import bind_unix_socket  # noqa: PLC0415 - Windows has none
+
             self._server.add_socket(bind_unix_socket(str(self._socket), mode=0o600))
-        except (OSError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
             _LOG.error("There is no tool channel for sandboxed kernels: %s", error)
 
     async def close(self) -> None:

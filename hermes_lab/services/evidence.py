@@ -235,9 +235,12 @@ class EvidenceService:
             sandbox = self._policy.sandbox(scratch / side) if evidence.sandboxed else None
             output = scratch / f"{side}.ipynb"
             workplace = Workplace(folder=scratch / side, document=document, output=output, sandbox=sandbox)
-            await asyncio.to_thread(copy_folder, document.parent, workplace.folder, self._policy.copy_limit_bytes)
+            await asyncio.to_thread(self._copy, document.parent, workplace.folder, with_hidden=not evidence.sandboxed)
             prepared.append(_Execution(side, notebook, run, workplace))
         return prepared
+
+    def _copy(self, original: Path, scratch: Path, *, with_hidden: bool) -> None:
+        copy_folder(original, scratch, self._policy.copy_limit_bytes, self._root.closes, with_hidden=with_hidden)
 
     async def _execute_side(self, evidence_id: str, execution: _Execution) -> tuple[Run, Environment | None]:
         self._store.runs.insert(execution.run)

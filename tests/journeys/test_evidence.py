@@ -182,6 +182,18 @@ class TestWhereThePolicySandboxes:
         assert (evidence["sandboxed"], evidence["verdict"]) == (False, "green")
         assert (workspace.folder / "executed").exists()
 
+    def test_hidden_files_and_what_the_server_keeps_for_itself_are_not_in_its_copy_of_the_folder(
+        self, agent: Client, server: Server, workspace: Workspace
+    ) -> None:
+        path = workspace.write("report.ipynb", code("only", "print(1)"))
+        (workspace.folder / ".env").write_text("KEY=secret")
+        (workspace.folder / "runtime").symlink_to(server.home / "runtime")
+        (workspace.folder / "input.txt").write_text("beside the notebook")
+        source = "import os; assert sorted(os.listdir()) == ['input.txt', 'report.ipynb'], os.listdir()"
+        proposal = propose(agent, path, replace("only", source))
+        evidence = agent.wait_until_ended(agent.post("evidence", proposal_id=proposal["proposal_id"]))
+        assert (evidence["sandboxed"], evidence["verdict"]) == (True, "green"), evidence["proposal"]
+
     def test_what_a_person_wrote_runs_as_that_person(self, person: Client, workspace: Workspace) -> None:
         path = workspace.write("report.ipynb", code("only", "print(1)"))
         proposal = propose(person, path, replace("only", "print(2)"))
