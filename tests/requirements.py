@@ -39,6 +39,7 @@ REQUIREMENTS: dict[str, str] = {
     "FAULT-4": "Output that is too much, late or no JSON costs neither the run, nor the notebook, nor the memory.",
     "FAULT-5": "A notebook is refused as a whole or run as a whole, and the file that was given is never touched.",
     "FAULT-6": "What the docs say that papermill makes of a fault was measured, and still holds.",
+    "RUN-20": "A bounded number of runs goes on at a time; the others know their place in the queue.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

@@ -1,0 +1,71 @@
+"""A bounded number of runs at a time: the others wait, know their place, and move up."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients import Client
+from tests.conftest import StartServer
+from tests.servers import Server
+from tests.streams import followed
+from tests.workspaces import Workspace
+from tests.written_notebooks import code
+
+pytestmark = pytest.mark.requirement("RUN-20")
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time(start_server: StartServer) -> Server:
+    return start_server(max_concurrent_runs=1)
+
+
+@pytest.fixture
+def server(one_at_a_time: Server) -> Server:
+    return one_at_a_time
+
+
+@pytest.fixture
+def runs(agent: Client, workspace: Workspace) -> list[str]:
+    """Three runs, each of which waits for a file of its own name: one goes on, two wait."""
+    made = []
+    for name in ("one", "two", "three"):
+        waits = f"import os, time\nwhile not os.path.exists('go {name}'):\n    time.sleep(0.01)"
+        run = agent.post("runs", input_path=workspace.write(f"{name}.ipynb", code("waits", waits))).json()
+        expected = None if name == "one" else len(made)
+        wanted = "running" if name == "one" else "pending"
+        agent.wait_until(
+            f"runs/{run['run_id']}",
+            lambda now, place=expected, state=wanted: (now["state"], now["queue_position"]) == (state, place),
+        )
+        made.append(run["run_id"])
+    return made
+
+
+def test_whoever_waits_knows_their_place_and_moves_up(agent: Client, workspace: Workspace, runs: list[str]) -> None:
+    first, second, third = runs
+    (workspace.folder / "go one").touch()
+    agent.wait_until(f"runs/{second}", lambda now: now["state"] == "running")
+    assert agent.wait_until(f"runs/{third}", lambda now: now["queue_position"] == 1)["state"] == "pending"
+    (workspace.folder / "go two").touch()
+    (workspace.folder / "go three").touch()
+    ended = [agent.wait_until_ended({"run_id": run_id}) for run_id in runs]
+    assert [(run["state"], run["queue_position"]) for run in ended] == [("completed", None)] * 3
+    assert ended[0]["ended_at"] <= ended[1]["started_at"] <= ended[1]["ended_at"] <= ended[2]["started_at"]
+    told = [event.data["queue_position"] for event in followed(agent, third) if event.event == "queued"]
+    assert told == [2, 1]
+    assert followed(agent, first)[0].event == "started"
+    record = agent.get(f"runs/{third}/record").json()
+    assert record["created_at"] <= record["queued_at"] <= record["started_at"]
+
+
+def test_a_run_that_is_cancelled_while_it_waits_gives_its_place_to_the_next(
+    agent: Client, workspace: Workspace, runs: list[str]
+) -> None:
+    first, second, third = runs
+    agent.post(f"runs/{second}/cancel")
+    assert agent.wait_until_ended({"run_id": second})["state"] == "cancelled"
+    assert agent.wait_until(f"runs/{third}", lambda now: now["queue_position"] == 1)["state"] == "pending"
+    for name in ("one", "three"):
+        (workspace.folder / f"go {name}").touch()
+    for run_id in (first, third):
+        assert agent.wait_until_ended({"run_id": run_id})["state"] == "completed"
