@@ -107,6 +107,15 @@ export class HermesClient {
     );
   }
 
+  async rerunRun(runId: string): Promise<Run> {
+    return answered(
+      this._http.POST('/hermes/api/runs/{run_id}/rerun', {
+        params: { path: { run_id: runId } },
+        body: {} as Schemas['RerunRun']
+      })
+    );
+  }
+
   async getRunNotebook(runId: string): Promise<Schemas['RunNotebook']> {
     return answered(
       this._http.GET('/hermes/api/runs/{run_id}/notebook', { params: { path: { run_id: runId } } })

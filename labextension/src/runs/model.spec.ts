@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Run } from '../api/client';
-import { byAttention, failure, progressInWords, took } from './model';
+import { byAttention, failure, isRepeatable, placeInLine, progressInWords, took } from './model';
 
 function run(fields: Partial<Run> = {}): Run {
   return {
@@ -17,8 +17,16 @@ function run(fields: Partial<Run> = {}): Run {
     output_path: 'runs/a/r.ipynb',
     output_hash: null,
     parameters: {},
+    secret_parameters: [],
+    prepare_only: false,
+    allow_unknown: false,
+    allow_errors: false,
     kernel_name: 'python3',
     timeout_seconds: null,
+    cell_timeout_seconds: null,
+    sandboxed: false,
+    queue_position: null,
+    rerun_of: null,
     created_at: '2026-11-23T12:00:00Z',
     started_at: null,
     ended_at: null,
@@ -65,6 +73,25 @@ describe('a run', () => {
   it('says how long it took only when it has ended', () => {
     expect(took(run({ state: 'running' }))).toBeNull();
     expect(took(run({ result }))).toBe('4.2 s');
+  });
+
+  it('knows its place while it waits for others', () => {
+    const waiting = (n: number | null) => placeInLine(run({ state: 'pending', queue_position: n }));
+    expect(waiting(null)).toBeNull();
+    expect(waiting(1)).toBe('Next in line');
+    expect([2, 3, 4, 11, 12, 13, 21, 22, 111, 121].map(waiting)).toEqual(
+      ['2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '22nd', '111th', '121st'].map(
+        place => `${place} in line`
+      )
+    );
+    expect(placeInLine(run({ state: 'running' }))).toBeNull();
+  });
+
+  it('can be repeated when it has ended and had no secrets', () => {
+    expect(isRepeatable(run())).toBe(true);
+    expect(isRepeatable(run({ state: 'failed', cause: 'cell_error' }))).toBe(true);
+    expect(isRepeatable(run({ state: 'running' }))).toBe(false);
+    expect(isRepeatable(run({ secret_parameters: ['API_KEY'] }))).toBe(false);
   });
 
   it('stands on top of the list while it goes on', () => {

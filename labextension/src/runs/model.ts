@@ -46,6 +46,22 @@ export function failure(run: Run): string | null {
   return run.message ?? (run.cause ? CAUSES[run.cause] : 'The run failed');
 }
 
+/** "Next in line", "3rd in line"; null for a run that does not wait for others. */
+export function placeInLine(run: Run): string | null {
+  if (run.state !== 'pending' || run.queue_position === null) {
+    return null;
+  }
+  return run.queue_position === 1 ? 'Next in line' : `${ordinal(run.queue_position)} in line`;
+}
+
+/**
+ * Whether the run can be repeated by a click. The values of secret parameters are not kept, so a person has to give
+ * those again elsewhere.
+ */
+export function isRepeatable(run: Run): boolean {
+  return !isGoingOn(run) && run.origin === 'request' && run.secret_parameters.length === 0;
+}
+
 /** "3 of 12 cells". */
 export function progressInWords(progress: Run['progress']): string {
   return `${progress.cells_done} of ${progress.cells_total} cells`;
@@ -54,6 +70,12 @@ export function progressInWords(progress: Run['progress']): string {
 /** How long it took, or null while it goes on. */
 export function took(run: Run): string | null {
   return run.result ? duration(run.result.duration_seconds) : null;
+}
+
+function ordinal(n: number): string {
+  const isTeen = Math.floor(n / 10) % 10 === 1;
+  const suffix = isTeen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th');
+  return `${n}${suffix}`;
 }
 
 /** Runs going on first, then those that ended; each in the order given. */

@@ -25,6 +25,13 @@ export const runs: JupyterFrontEndPlugin<void> = {
         Notification.error(`The run was not stopped: ${describe(error)}`);
       });
     };
+    const rerun = async (run: Run): Promise<void> => {
+      try {
+        await client.rerunRun(run.run_id);
+      } catch (error: unknown) {
+        Notification.error(`The run was not repeated: ${describe(error)}`);
+      }
+    };
     sidebar.addSection({
       id: 'runs',
       rank: 30,
@@ -35,6 +42,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
             void app.commands.execute('docmanager:open', { path: output_path })
           }
           onCancel={cancel}
+          onRerun={rerun}
         />
       )
     });

@@ -9,11 +9,21 @@ import { ago, exactly } from '../components/moment';
 import type { PagedList } from '../components/paged_list';
 import { PersonButton } from '../components/person_button';
 import { fileName } from '../components/words';
-import { byAttention, failure, isGoingOn, progressInWords, stateMark, took } from './model';
+import {
+  byAttention,
+  failure,
+  isGoingOn,
+  isRepeatable,
+  placeInLine,
+  progressInWords,
+  stateMark,
+  took
+} from './model';
 
 interface IRunActions {
   readonly onOpen: (run: Run) => void;
   readonly onCancel: (run: Run) => void;
+  readonly onRerun: (run: Run) => Promise<void>;
 }
 
 /** Runs in the sidebar: those going on first. */
@@ -23,7 +33,14 @@ export function RunList(props: { readonly list: PagedList<Run> } & IRunActions):
       title="Runs"
       list={props.list}
       empty="No runs yet. Notebooks that agents or people run with parameters show up here."
-      renderItems={items => <Items items={items} onOpen={props.onOpen} onCancel={props.onCancel} />}
+      renderItems={items => (
+        <Items
+          items={items}
+          onOpen={props.onOpen}
+          onCancel={props.onCancel}
+          onRerun={props.onRerun}
+        />
+      )}
     />
   );
 }
@@ -40,6 +57,7 @@ function Items(props: { readonly items: readonly Run[] } & IRunActions): JSX.Ele
           now={now}
           onOpen={() => props.onOpen(run)}
           onCancel={() => props.onCancel(run)}
+          onRerun={() => props.onRerun(run)}
         />
       )}
     />
@@ -51,6 +69,7 @@ function Item(props: {
   readonly now: Date;
   readonly onOpen: () => void;
   readonly onCancel: () => void;
+  readonly onRerun: () => Promise<void>;
 }): JSX.Element {
   const { run, now } = props;
   const problem = failure(run);
@@ -79,6 +98,7 @@ function Item(props: {
         {problem !== null && <span className="jp-Hermes-item-problem">{problem}</span>}
       </button>
       {isGoingOn(run) && <Going run={run} onCancel={props.onCancel} />}
+      {isRepeatable(run) && <Ended run={run} onRerun={props.onRerun} />}
     </li>
   );
 }
@@ -93,7 +113,7 @@ function Going(props: { readonly run: Run; readonly onCancel: () => void }): JSX
         value={run.progress.cells_done}
         aria-label={`Progress of ${fileName(run.input_path)}`}
       />
-      <span>{progressInWords(run.progress)}</span>
+      <span>{placeInLine(run) ?? progressInWords(run.progress)}</span>
       <PersonButton
         label="Stop"
         ariaLabel={`Stop the run of ${fileName(run.input_path)}`}
@@ -101,6 +121,27 @@ function Going(props: { readonly run: Run; readonly onCancel: () => void }): JSX
         onPress={() => {
           setStopping(true);
           props.onCancel();
+        }}
+      />
+    </div>
+  );
+}
+
+function Ended(props: {
+  readonly run: Run;
+  readonly onRerun: () => Promise<void>;
+}): JSX.Element {
+  const { run } = props;
+  const [isAsked, setAsked] = React.useState(false);
+  return (
+    <div className="jp-Hermes-progress jp-Hermes-item-progress">
+      <PersonButton
+        label="Run again"
+        ariaLabel={`Run ${fileName(run.input_path)} again`}
+        disabled={isAsked}
+        onPress={() => {
+          setAsked(true);
+          void props.onRerun().then(() => setAsked(false));
         }}
       />
     </div>
