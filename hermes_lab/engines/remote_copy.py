@@ -64,9 +64,11 @@ class RemoteCopy:
                 _LOG.warning("%s is not up to date: %s", self._remote, error)
 
     async def _upload(self) -> None:
+        await asyncio.to_thread(self._put)
+
+    def _put(self) -> None:
         status = self.local.stat()
         present = (status.st_ino, status.st_mtime_ns)
         if present != self._uploaded:
-            text = self.local.read_text(encoding="utf-8")
-            await asyncio.to_thread(write_text, text, self._remote)
+            write_text(self.local.read_text(encoding="utf-8"), self._remote)
             self._uploaded = present

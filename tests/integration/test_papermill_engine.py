@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import psutil
 import pytest
 
 from hermes_lab.papermill_engine import HermesEngine
@@ -122,6 +126,23 @@ def test_a_kernel_that_there_is_not_raises_what_papermill_raises(tmp_path: Path)
     assert ended.returncode == 1
     assert "NoSuchKernel" in ended.stderr
     assert statuses(tmp_path) == ["pending"]
+
+
+def test_an_interrupted_papermill_leaves_no_kernel_and_a_whole_output(tmp_path: Path) -> None:
+    written(tmp_path, code("slow", "open('started', 'w').close()\nimport time\ntime.sleep(1000)"), code("after", "2"))
+    command = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "--engine", "hermes"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as running:
+        deadline = time.monotonic() + 90
+        while not (tmp_path / "started").exists():
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            select.select([], [], [], 0.05)
+        kernels = psutil.Process(running.pid).children(recursive=True)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) != 0
+    assert kernels
+    assert not [kernel for kernel in kernels if kernel.is_running()]
+    assert statuses(tmp_path) == ["failed", "pending"]
 
 
 async def test_a_notebook_is_executed_from_within_a_running_event_loop(tmp_path: Path) -> None:
