@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import stat
+import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,10 @@ from hermes_lab.model.actors import Actor
 from hermes_lab.model.errors import ErrorBody, NotAllowed
 
 _LOG = logging.getLogger(__name__)
+
+
+_SECONDS_TO_LISTEN = 60.0
+"""From the making of a socket until nobody can be about to listen at it any more."""
 
 
 class KernelOperationHandler(OperationHandler):
@@ -52,9 +59,9 @@ class NothingHandler(RequestHandler):
 
 
 class ToolChannel:
-    """Listens at ``socket``, which lies in a folder of the server's alone, with the ``settings`` of its application."""
+    """Listens at ``path``, which lies in a folder of the server's alone, with the ``settings`` of its application."""
 
-    def __init__(self, shared: Shared, settings: dict[str, Any], socket: Path) -> None:
+    def __init__(self, shared: Shared, settings: dict[str, Any], path: Path) -> None:
         # With a static path, Tornado would serve files.
         kept = {name: value for name, value in settings.items() if not name.startswith("static_")}
         application = Application(
@@ -62,10 +69,11 @@ class ToolChannel:
             **{**kept, "base_url": "/", "default_handler_class": NothingHandler},
         )
         self._server = HTTPServer(application, max_body_size=shared.body_limit_bytes)
-        self._socket = socket
+        self._socket = path
 
     def open(self) -> None:
         """Listen. Where that fails, sandboxed kernels have no tools, and the log says so."""
+        _remove_dead(self._socket)
         try:
             from tornado.netutil import bind_unix_socket  # noqa: PLC0415 - Windows has none
 
@@ -78,3 +86,25 @@ class ToolChannel:
         self._server.stop()
         await self._server.close_all_connections()
         self._socket.unlink(missing_ok=True)
+
+
+def _remove_dead(own: Path) -> None:
+    """Remove what killed servers left behind: sockets like ours at which nobody listens, with their folders."""
+    for found in own.parent.parent.glob(f"hermes-*/{own.name}"):
+        try:
+            folder, is_old = found.parent.lstat(), time.time() - found.lstat().st_mtime > _SECONDS_TO_LISTEN
+            is_ours = stat.S_ISDIR(folder.st_mode) and folder.st_uid == own.parent.stat().st_uid
+            if is_ours and is_old and not _is_listened_at(found):
+                found.unlink()
+                found.parent.rmdir()
+        except OSError as error:  # somebody else's, or somebody else was quicker
+            _LOG.debug("%s is left where it is: %s", found, error)
+
+
+def _is_listened_at(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from hermes_runtime.unix import UnixConnection
 from tests.clients import SECONDS, Client, Json
+from tests.conftest import StartServer
 from tests.journeys.proposing import propose, replace
 from tests.kernels import Kernel
 from tests.sandboxes import needs_sandbox
@@ -33,6 +35,11 @@ NOT_THERE = (
 @pytest.fixture
 def socket(server: Server) -> Path:
     """Where the server listens."""
+    return socket_of(server)
+
+
+def socket_of(server: Server) -> Path:
+    """The socket on which a server answers kernels."""
     connections = psutil.Process(server.process_id).net_connections(kind="unix")
     (found,) = {connection.laddr for connection in connections if connection.laddr.endswith("tools.sock")}
     return Path(found)
@@ -80,6 +87,16 @@ def test_nothing_else_of_the_server_is_there(socket: Path, server: Server, kerne
 
 def test_only_the_servers_user_reaches_the_socket(socket: Path) -> None:
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+
+
+def test_a_server_removes_the_socket_of_one_that_was_killed(new_server: StartServer) -> None:
+    killed, living = new_server(), new_server()
+    dead, alive = socket_of(killed), socket_of(living)
+    killed.crash()
+    for file in (dead, alive):
+        os.utime(file, (0, 0))  # they are old
+    new_server()
+    assert (dead.parent.exists(), alive.exists()) == (False, True)
 
 
 @needs_sandbox
