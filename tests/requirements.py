@@ -40,6 +40,10 @@ REQUIREMENTS: dict[str, str] = {
     "FAULT-5": "A notebook is refused as a whole or run as a whole, and the file that was given is never touched.",
     "FAULT-6": "What the docs say that papermill makes of a fault was measured, and still holds.",
     "RUN-20": "A bounded number of runs goes on at a time; the others know their place in the queue.",
+    "CELL-4": "Output of any size is complete or counted: what is too much for the notebook is in files beside it.",
+    "CELL-5": "An output notebook is valid at every instant, whoever is killed and whether the disk is full.",
+    "CELL-6": "The value of a secret parameter reaches the kernel, and is nowhere in what is kept or told.",
+    "CELL-7": "A frozen kernel is noticed and killed, a busy one is not, and each cell says what it cost.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

@@ -8,7 +8,9 @@ from nbformat import NotebookNode
 
 from hermes_lab.model.payload import now
 from hermes_lab.model.runs import CellTiming, FailedCell, Progress
+from hermes_lab.runner.figures import Cost
 from hermes_lab.runner.outcome import CellOutcome, Outcome
+from hermes_lab.runner.outputs import CellOutputs
 from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionProgressed,
@@ -76,14 +78,25 @@ class Account:
         self._note(CellTiming(cell_id=cell["id"], state="running"))
         self.tell()
 
-    def cell_ended(self, cell: NotebookNode, outcome: CellOutcome) -> None:
+    def cell_ended(self, cell: NotebookNode, outcome: CellOutcome, cost: Cost, outputs: CellOutputs) -> None:
         """The cell has ended; told when the next one starts, or by `tell`."""
-        duration = self._record.cell_ended(cell, outcome.state, now())
+        cpu_seconds, peak_memory_bytes = cost
+        figures = {"cpu_seconds": cpu_seconds, "peak_memory_bytes": peak_memory_bytes}
+        duration = self._record.cell_ended(cell, outcome.state, now(), figures)
         if cell["id"] in self._timings:
             self._cells_executed += 1
         if outcome.failed_cell is not None:
             self._failures.append(outcome.failed_cell)
-        self._note(CellTiming(cell_id=cell["id"], state=outcome.state, duration_seconds=duration))
+        timing = CellTiming(
+            cell_id=cell["id"],
+            state=outcome.state,
+            duration_seconds=duration,
+            cpu_seconds=cpu_seconds,
+            peak_memory_bytes=peak_memory_bytes,
+            output_bytes=outputs.output_bytes,
+            spilled_to=outputs.spilled_to,
+        )
+        self._note(timing)
 
     def cell_passed(self, cell: NotebookNode) -> None:
         """The cell has nothing to run. papermill times text too; code that did not run stays `not_run`."""
@@ -94,6 +107,13 @@ class Account:
         elif cell["id"] in self._timings:
             self._passed_over.add(cell["id"])
             self._note(CellTiming(cell_id=cell["id"], state="not_run"))
+
+    def recount(self, outputs: CellOutputs) -> None:
+        """Output of the cell may have come after its end."""
+        timing = self._timings.get(outputs.cell_id)
+        if timing is not None and timing.output_bytes != outputs.output_bytes:
+            counted = {"output_bytes": outputs.output_bytes, "spilled_to": outputs.spilled_to}
+            self._note(timing.model_copy(update=counted))
 
     def tell(self) -> None:
         """Tell what has changed since the last time, all in one event."""

@@ -14,7 +14,9 @@ from nbformat import NotebookNode
 
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.kernels import RunKernel
-from hermes_lab.runner.outputs import CellOutputs, Displays, explained
+from hermes_lab.runner.masking import MaskedCell, Secrets
+from hermes_lab.runner.outputs import CellOutputs, RunOutputs, explained
+from hermes_lab.runner.prologue import IMPLEMENTATION, MESSAGES_UNREAD, prologue
 from hermes_lab.runner.protocol import OnMessage
 from hermes_lab.runner.widgets import Widgets
 from hermes_lab.runner.wire import Message, Wire
@@ -31,10 +33,11 @@ _ERROR_TAG = "raises-exception"
 class CellRequest:
     """A cell on its way through the kernel. ``ended`` has the kernel's reply, when all output is there too."""
 
-    def __init__(self, cell: NotebookNode, index: int, displays: Displays) -> None:
+    def __init__(self, cell: NotebookNode, index: int, outputs: CellOutputs, mask: MaskedCell) -> None:
         self.cell = cell
         self.index = index
-        self.outputs = CellOutputs(cell, displays)
+        self.outputs = outputs
+        self.mask = mask
         self.timings: dict[str, str] = cell["metadata"]["execution"]
         self.reply: JsonObject | None = None
         self.is_idle = False
@@ -74,13 +77,16 @@ class _Greeting:
 class CellClient:
     """Sends cells to a kernel and writes what comes back into the notebook.
 
-    ``on_output`` is told the id of each cell that has changed.
+    ``on_output`` is told the id of each cell that has changed. What ``secrets`` holds is masked before anything else
+    is done with a message.
     """
 
     def __init__(
         self,
         notebook: NotebookNode,
         kernel: RunKernel,
+        outputs: RunOutputs,
+        secrets: Secrets,
         on_output: Callable[[str], None],
         on_message: OnMessage | None = None,
         *,
@@ -92,8 +98,10 @@ class CellClient:
         self._allow_errors = allow_errors
         self._kernel_info = kernel.kernel_info
         self._requests: dict[str, CellRequest] = {}
-        self._displays = Displays()
+        self._outputs = outputs
+        self._secrets = secrets
         self._greeting = _Greeting()
+        self._prologue_id: str | None = None
         self._wire = Wire(kernel.client, self._on_shell, self._on_iopub)
         self._widgets = Widgets(notebook, kernel.client)
 
@@ -102,12 +110,19 @@ class CellClient:
         """Fails where the kernel cannot be heard any more."""
         return self._wire.broken
 
+    @property
+    def outputs(self) -> list[CellOutputs]:
+        """Those of every cell that was sent."""
+        return [request.outputs for request in self._requests.values()]
+
     async def ready(self) -> None:
         """Return when the kernel answers on both channels; notes its language in the notebook."""
         while self._kernel_info is None:
             self._greeting.asked.add(self._wire.send("kernel_info_request", {}))
             self._kernel_info = await self._greeting.complete()
         self._notebook["metadata"]["language_info"] = self._kernel_info["language_info"]
+        if self._kernel_info.get("implementation") == IMPLEMENTATION:
+            self._prologue_id = self._wire.send("execute_request", prologue())
 
     def send(self, cell: NotebookNode, index: int) -> CellRequest:
         """Hand a code cell to the kernel; what it had before is cleared."""
@@ -121,7 +136,8 @@ class CellClient:
             "allow_stdin": False,
             "stop_on_error": not self.allows_errors(cell),
         }
-        request = CellRequest(cell, index, self._displays)
+        outputs = CellOutputs(cell, self._outputs)
+        request = CellRequest(cell, index, outputs, MaskedCell(self._secrets))
         # The id is where JupyterLab has it: code in the kernel can tell which cell it belongs to.
         self._requests[self._wire.send("execute_request", content, {"cellId": cell["id"]})] = request
         return request
@@ -149,8 +165,11 @@ class CellClient:
             await asyncio.sleep(seconds)
 
     def close(self) -> None:
-        """Stop listening, and note the state of widgets in the notebook."""
+        """Stop listening, show what was held back, and note the state of widgets in the notebook."""
         self._wire.close()
+        for request in self._requests.values():
+            for message in request.mask.release():
+                self._apply(message, request)
         self._widgets.close()
 
     def _on_shell(self, message: Message) -> None:
@@ -160,10 +179,12 @@ class CellClient:
             request.timings["shell.execute_reply"] = message.time
             if request.cell["execution_count"] is None:
                 request.cell["execution_count"] = message.content.get("execution_count")
-            request.reply = explained(message.content)
+            request.reply = explained(self._secrets.masked(message.content))
             request.end_where_complete()
             if not request.is_idle:
                 self._wait_for_idle(request)
+        elif asked == self._prologue_id and message.content.get("status") == "ok":
+            self._wire.make_kernel_wait(MESSAGES_UNREAD)
         elif asked in self._greeting.asked:
             self._greeting.reply = message.content
             self._greeting.heard.set()
@@ -183,7 +204,7 @@ class CellClient:
         asked = message.parent_id
         request = self._requests.get(asked)
         if request is not None:
-            self._publish(message, request)
+            self._publish(request.mask.masked(message), request)
         elif asked in self._greeting.asked or message.kind == "iopub_welcome":
             self._greeting.publishes = True
             self._greeting.heard.set()

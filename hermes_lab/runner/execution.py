@@ -19,6 +19,7 @@ from hermes_lab.model.runs import ExecutionResult, FailedCell
 from hermes_lab.runner.account import Account
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.masking import Secrets
 from hermes_lab.runner.outcome import (
     CELL_TIMEOUT,
     KERNEL_DIED,
@@ -30,10 +31,12 @@ from hermes_lab.runner.outcome import (
     unwritable,
 )
 from hermes_lab.runner.output import OutputNotebook
+from hermes_lab.runner.outputs import RunOutputs
 from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import prepared, specialise
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, OnEvent, OnMessage, kernel_name_of
 from hermes_lab.runner.session import Session
+from hermes_lab.runner.spill import SpillFolder
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,6 +63,8 @@ class Execution:
         self._notebook = prepared(request)
         self._kernel_name = kernel_name_of(request.notebook, request.kernel_name)
         self._spec = specialise(self._notebook, request)
+        self._secrets = Secrets(request.secret_parameters)
+        self._spills = SpillFolder(Path(request.output_path))
         self._account = Account(request, self._notebook, on_event)
         self._output = OutputNotebook(self._notebook, Path(request.output_path), request.replaces)
 
@@ -77,6 +82,9 @@ class Execution:
             return self._ended(unwritable(error), None, None)
         self._account.run_started(began)
         outcome = await self._outcome()
+        incomplete = await asyncio.to_thread(self._spills.close)
+        if incomplete is not None and outcome.state == "completed":
+            outcome = failed("output_unwritable", f"What a cell wrote is not complete: {incomplete}")
         result = self._conclude(outcome, began)
         try:
             output_hash = await self._output.close()
@@ -123,6 +131,8 @@ class Execution:
                 self._notebook,
                 kernel,
                 self._account,
+                RunOutputs(request.limits, self._spills),
+                self._secrets,
                 self._stop,
                 self._stop_message,
                 self._output.changed,
@@ -182,7 +192,7 @@ class Execution:
             run_id=self._request.run_id,
             state=outcome.state,
             cause=outcome.cause,
-            message=strict(outcome.message),
+            message=strict(self._secrets.masked(outcome.message)),
             ended_at=now(),
             progress=self._account.progress,
             cells=self._account.cells,

@@ -13,6 +13,7 @@ from pathlib import Path
 from hermes_lab.model.payload import Notebook
 from hermes_lab.runner.files import Identity, identity, write_whole
 from hermes_lab.runner.serialised import SerialisedNotebook
+from hermes_lab.runner.spill import remove_spilled
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_SAVES = 0.5
@@ -88,6 +89,8 @@ class OutputNotebook:
         ours = present == self._written if self._written else self._may_replace()
         if present is not None and not ours:
             raise FileExistsError(errno.EEXIST, "somebody else wrote it, and it is left as it is", str(self._path))
+        if self._written is None and present is not None:
+            remove_spilled(self._path)
         write_whole(self._path, content, new=present is None)
         self._written = identity(self._path)
 

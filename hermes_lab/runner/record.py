@@ -50,12 +50,19 @@ class RunRecord:
 
     def cell_started(self, cell: NotebookNode, at: datetime) -> None:
         """The cell was handed to the kernel; or, where it is no code cell, its turn has come."""
+        if cell["cell_type"] == "code":
+            cell["metadata"]["hermes"] = {}
         self._set(cell, "running")
         cell["metadata"]["papermill"].update(start_time=at.isoformat(), exception=False)
 
-    def cell_ended(self, cell: NotebookNode, state: CellState, at: datetime) -> float:
-        """The cell has ended; its duration."""
+    def cell_ended(
+        self, cell: NotebookNode, state: CellState, at: datetime, figures: dict[str, float | None] | None = None
+    ) -> float:
+        """The cell has ended; its duration. ``figures`` say what it cost; what is None is not known."""
         self._set(cell, state)
+        if figures:
+            known = {name: figure for name, figure in figures.items() if figure is not None}
+            cell["metadata"]["hermes"].update(known)
         of_cell = cell["metadata"]["papermill"]
         duration = (at - datetime.fromisoformat(of_cell["start_time"])).total_seconds()
         of_cell.update(end_time=at.isoformat(), duration=duration, exception=state != "completed")
@@ -64,4 +71,4 @@ class RunRecord:
     def _set(self, cell: NotebookNode, state: CellState) -> None:
         cell["metadata"]["papermill"]["status"] = papermill.STATUS[state]
         if cell["cell_type"] == "code":
-            cell["metadata"]["hermes"] = {"status": state}
+            cell["metadata"]["hermes"]["status"] = state

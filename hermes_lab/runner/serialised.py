@@ -12,6 +12,7 @@ from typing import Any
 
 from hermes_lab.engines.strict_json import strict
 from hermes_lab.model.payload import JsonObject, Notebook
+from hermes_lab.runner.stream_text import StreamText
 
 _CELLS_DEPTH = 2
 _TRANSIENT = {"orig_nbformat", "orig_nbformat_minor", "signature"}
@@ -108,7 +109,8 @@ def _split_cell(cell: JsonObject) -> JsonObject:
 
 def _split_output(output: JsonObject) -> JsonObject:
     if output["output_type"] == "stream":
-        return {**output, "text": _lines(_joined(output["text"]))}
+        text = output["text"]
+        return {**output, "text": _lines(text.text() if isinstance(text, StreamText) else text)}
     if "data" in output:
         return {**output, "data": _split_bundle(output["data"])}
     return output
@@ -120,14 +122,6 @@ def _split_bundle(bundle: JsonObject) -> JsonObject:
 
 def _is_split(mime: str) -> bool:
     return mime.startswith("text/") or mime in _SPLIT_MIMES
-
-
-def _joined(text: Any) -> Any:
-    """The pieces of a stream that grows are joined in place, so that nobody joins them twice."""
-    if isinstance(text, list):
-        text[:] = ["".join(text)]
-        return text[0]
-    return text
 
 
 def _lines(text: Any) -> Any:

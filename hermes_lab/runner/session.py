@@ -12,6 +12,7 @@ from hermes_lab.model.runs import FailedCell
 from hermes_lab.runner.account import Account
 from hermes_lab.runner.cells import CellClient, CellRequest
 from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.masking import Secrets
 from hermes_lab.runner.outcome import (
     CellOutcome,
     Outcome,
@@ -23,6 +24,7 @@ from hermes_lab.runner.outcome import (
     stopped,
     unresponsive,
 )
+from hermes_lab.runner.outputs import RunOutputs
 from hermes_lab.runner.protocol import ExecuteNotebook, OnMessage
 
 _DRAIN_SECONDS = 0.1
@@ -37,6 +39,8 @@ class Session:
         notebook: NotebookNode,
         kernel: RunKernel,
         account: Account,
+        outputs: RunOutputs,
+        secrets: Secrets,
         stop: asyncio.Future[StopReason],
         stop_message: Callable[[StopReason], str],
         on_output: Callable[[str], None],
@@ -46,6 +50,8 @@ class Session:
         self._notebook = notebook
         self._kernel = kernel
         self._account = account
+        self._outputs = outputs
+        self._secrets = secrets
         self._stop = stop
         self._stop_message = stop_message
         self._on_output = on_output
@@ -62,6 +68,8 @@ class Session:
         client = CellClient(
             self._notebook,
             self._kernel,
+            self._outputs,
+            self._secrets,
             self._on_output,
             self._on_message,
             allow_errors=self._request.allow_errors,
@@ -74,6 +82,8 @@ class Session:
             return unready or await self._cells(client)
         finally:
             client.close()
+            for outputs in client.outputs:
+                self._account.recount(outputs)
 
     def _attend(self, _reason: asyncio.Future[Any]) -> None:
         if not self._attention.done():
@@ -118,10 +128,11 @@ class Session:
             return self._frozen(cell, index, while_running=False)
         self._account.cell_started(cell)
         self._on_output(cell["id"])
+        self._kernel.measure_begin()
         request = client.send(cell, index)
         await self._wait(request.ended, timeout=self._request.cell_timeout_seconds)
         outcome = await self._judge(client, request)
-        self._account.cell_ended(cell, outcome)
+        self._account.cell_ended(cell, outcome, self._kernel.measure_end(), request.outputs)
         self._on_output(cell["id"])
         return outcome
 

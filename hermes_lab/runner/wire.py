@@ -28,7 +28,7 @@ _DELIMITER = b"<IDS|MSG>"
 _EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
 _PROTOCOL = "5.3"
 _SIGNATURES_KEPT = 2**16
-_BYTES_IN_A_ROW = 4_000_000
+_BYTES_IN_A_ROW = 1_000_000
 _MESSAGES_IN_A_ROW = 200
 """Messages at hand are read without a pause up to here; then others have their turn."""
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -77,7 +77,7 @@ class Wire:
         self._signing = _Signing(client.session.key, client.session.signature_scheme)
         self._shell = _plain(client.shell_channel.socket)
         self._iopub = _plain(client.iopub_channel.socket)
-        # A kernel throws away what a slow reader has no room for; here is room for all of it.
+        # Many a kernel throws away what a slow reader has no room for; here is room for all of it.
         self._iopub.set(zmq.RCVHWM, 0)
         self._handlers = ((self._iopub, on_iopub), (self._shell, on_shell))
         self._parents: dict[bytes, JsonObject] = {}
@@ -112,6 +112,10 @@ class Wire:
             self.poke()
         return message_id
 
+    def make_kernel_wait(self, messages: int) -> None:
+        """Let no more than so many messages pile up here; for a kernel that waits where there is no room."""
+        self._iopub.set(zmq.RCVHWM, messages)
+
     def poke(self) -> None:
         """Look for messages soon. Needed after each use of the sockets: they announce what is new once only."""
         if self._reading is None and not self.broken.done():
@@ -123,8 +127,9 @@ class Wire:
         if self._reading is not None:
             self._reading.cancel()
         for socket, _ in self._handlers:
-            if not socket.closed:
-                self._loop.remove_reader(socket.FD)
+            self._loop.remove_reader(socket.FD)
+        # A kernel that still speaks must not wait for somebody who does not listen any more.
+        self._iopub.disconnect(self._iopub.get_string(zmq.LAST_ENDPOINT))
 
     def _read(self) -> None:
         self._reading = None

@@ -13,6 +13,7 @@ from nbformat.v4 import writes_json
 
 from hermes_lab.engines.strict_json import strict
 from hermes_lab.runner.serialised import SerialisedNotebook, serialise
+from hermes_lab.runner.stream_text import StreamText
 from tests.written_notebooks import CORPUS, Json, code, corpus_notebook, edits_of, notebook, written_notebooks
 
 pytestmark = pytest.mark.requirement("RUN-7", "CELL-1")
@@ -77,7 +78,7 @@ def test_whatever_a_kernel_sends_is_written_as_nbformat_writes_it(outputs: list[
 @given(st.lists(TEXTS, max_size=5))
 def test_a_stream_that_comes_in_pieces_is_written_as_one_text(pieces: list[str]) -> None:
     written = notebook(code("a", prints=""))
-    growing: list[str] = []
+    growing = StreamText()
     written["cells"][0]["outputs"][0]["text"] = growing
     serialised = SerialisedNotebook(written)
     for end, piece in enumerate(pieces, 1):

@@ -1,0 +1,179 @@
+"""The values of secret parameters, masked in all that a kernel says before it is kept or told."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.runner.wire import Message
+
+_SHORTEST = 4
+_SHORTEST_LINE = 8
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BINARY_MIME = re.compile(r"(image|audio|video|font)/(?!svg)|application/(pdf|octet-stream|zip)")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+_SHORT_BINARY = 1_000
+"""What claims to be an image and is shorter than this may well be text."""
+
+
+def check_secrets(secret_parameters: Mapping[str, str]) -> None:
+    """Refuse secrets that no environment can hold, or that could not be masked without shredding outputs.
+
+    Raises:
+        InvalidRequest: code `invalid_parameters`, ``details.field`` is ``secret_parameters.<name>``.
+    """
+    for name, value in secret_parameters.items():
+        if not _NAME.fullmatch(name):
+            _refuse(name, f"{name!r} cannot be the name of an environment variable.")
+        if len(value.strip()) < _SHORTEST:
+            _refuse(
+                name, f"The secret {name!r} is shorter than {_SHORTEST} characters: masking it would mask anything."
+            )
+        if "\0" in value:
+            _refuse(name, f"The secret {name!r} holds a null character, which no environment variable can.")
+
+
+def _refuse(name: str, message: str) -> None:
+    raise InvalidRequest(message, code="invalid_parameters", field=f"secret_parameters.{name}")
+
+
+class Secrets:
+    """Replaces each value by ``[its name]``, in the forms too that it takes in reprs, JSON, HTML and URLs."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._names = {form: name for name, value in values.items() for form in _forms(value)}
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self.forms = tuple(longest_first)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to mask."""
+        return bool(self._names)
+
+    def masked(self, value: Any) -> Any:
+        """The value with the secrets masked in every text of it."""
+        if not self._names:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.masked(key): self._member(key, item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.masked(item) for item in value]
+        return value
+
+    def text(self, text: str) -> str:
+        """The text with the secrets masked."""
+        if self.first_in(text, 0) is None:
+            return text
+        return self._pattern.sub(lambda match: self.mask(match[0]), text)
+
+    def buffer(self, content: bytes) -> bytes:
+        """Bytes with the secrets masked."""
+        for form in self.forms:
+            content = content.replace(form.encode("utf-8", "surrogatepass"), self.mask(form).encode())
+        return content
+
+    def mask(self, form: str) -> str:
+        """What stands for it."""
+        return f"[{self._names[form]}]"
+
+    def first_in(self, text: str, start: int) -> re.Match[str] | None:
+        """The next occurrence."""
+        # Nearly always there is none, and to find that out a plain search is many times faster.
+        if not any(text.find(form, start) >= 0 for form in self.forms):
+            return None
+        return self._pattern.search(text, start)
+
+    def _member(self, key: Any, item: Any) -> Any:
+        """A picture is left alone: a few characters of a short secret are in any long base64."""
+        picture = isinstance(item, str) and len(item) > _SHORT_BINARY and _BINARY_MIME.match(str(key))
+        return item if picture and _BASE64.fullmatch(item) else self.masked(item)
+
+
+class MaskedStream:
+    """A stream whose secrets are masked though they come in pieces: what may be the beginning of one is held back.
+
+    It is held until the stream goes on or ends, across other outputs too, for a file has the stream in one piece.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What can be shown after this piece."""
+        text = self._held + piece
+        shown: list[str] = []
+        at, held_from = 0, self._undecided_from(text, 0)
+        match = self._secrets.first_in(text, 0)
+        while match is not None and match.start() < held_from:
+            shown += (text[at : match.start()], self._secrets.mask(match[0]))
+            at = match.end()
+            if at > held_from:
+                held_from = self._undecided_from(text, at)
+            match = self._secrets.first_in(text, at)
+        self._held = text[held_from:]
+        shown.append(text[at:held_from])
+        return "".join(shown)
+
+    def release(self) -> str:
+        """What was held, when no more will come."""
+        held, self._held = self._held, ""
+        return self._secrets.text(held)
+
+    def _undecided_from(self, text: str, at: int) -> int:
+        """From where on the text may be the beginning of a secret that is not all there."""
+        longest = len(self._secrets.forms[0])
+        for start in range(max(at, len(text) - longest + 1), len(text)):
+            rest = text[start:]
+            if any(len(form) > len(rest) and form.startswith(rest) for form in self._secrets.forms):
+                return start
+        return len(text)
+
+
+def _forms(value: str) -> set[str]:
+    """The value as it is and as it is written elsewhere; a long line of one that has several counts by itself."""
+    values = {value, value.strip(), *(line for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE)}
+    forms: set[str] = set()
+    for each in values:
+        forms |= {each, repr(each)[1:-1], json.dumps(each)[1:-1], json.dumps(each, ensure_ascii=False)[1:-1]}
+        forms |= {html.escape(each), html.escape(each, quote=False)}
+        forms |= {
+            quote(each, safe="", errors="replace"),
+            quote(each, errors="replace"),
+            quote_plus(each, errors="replace"),
+        }
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+class MaskedCell:
+    """What a kernel publishes for one cell, masked."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._streams: dict[str, MaskedStream] = {}
+
+    def masked(self, message: Message) -> Message:
+        """The message as it may be kept and told; the end of a stream's piece may come with the next piece."""
+        if not self._secrets:
+            return message
+        if message.kind == "stream":
+            name, text = str(message.content["name"]), str(message.content["text"])
+            stream = self._streams.setdefault(name, MaskedStream(self._secrets))
+            return replace(message, content={"name": self._secrets.text(name), "text": stream.feed(text)})
+        if message.kind == "clear_output" and not message.content.get("wait"):
+            self._streams.clear()
+        buffers = [self._secrets.buffer(bytes(buffer)) for buffer in message.buffers]
+        return replace(message, content=self._secrets.masked(message.content), buffers=buffers)
+
+    def release(self) -> list[Message]:
+        """What was held back of the streams, when no more will come."""
+        held = [(name, stream.release()) for name, stream in self._streams.items()]
+        return [Message("stream", {}, {}, {"name": name, "text": text}, []) for name, text in held if text]

@@ -1,0 +1,131 @@
+"""A secret parameter reaches the kernel, and is nowhere in what is kept or told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.protocol import Limits
+from tests.run_requests import Asked, Bench
+from tests.written_notebooks import Json, code
+
+pytestmark = pytest.mark.requirement("CELL-6")
+
+CANARY = 'c4n4ry\'s-"v4lue"/ü'
+BEGINNING = "c4n4ry"
+"""In all the forms that the value takes, escaped or not."""
+READS = "import os, json, sys, time\ntoken = os.environ['TOKEN']\n"
+LEAKS = {
+    "printed": "print('the token is', token)",
+    "printed to stderr": "print(token, file=sys.stderr)",
+    "printed in two pieces": "print('a' + token[:7], end='', flush=True)\nprint(token[7:] + 'b', end='', flush=True)",
+    "printed a character at a time": "for c in token * 2: print(c, end='', flush=True)",
+    "printed around another output": "print(token[:5], end='', flush=True)\ndisplay(1)\nprint(token[5:])",
+    "a result": "token",
+    "in a structure": "{'a': [token]}",
+    "a display": "display({'text/html': f'<b>{token}</b>', 'application/json': {token: [token]}}, raw=True)",
+    "the metadata of a display": "display({'text/plain': 'a'}, metadata={'m': token}, raw=True)",
+    "an update": "h = display('x', display_id=True)\nh.update(token)",
+    "as JSON": "print(json.dumps(token))",
+    "in HTML": "import html\ndisplay({'text/html': html.escape(token)}, raw=True)",
+    "in a URL": "from urllib.parse import quote\nprint('https://h/?t=' + quote(token, safe=''))",
+    "an exception": "raise ValueError(token)",
+    "the name of an exception": "raise type(token, (Exception,), {})",
+    "in a traceback": "raise KeyError((token, [token]))",
+    "a scrap": "import scrapbook as sb\nsb.glue('t', token)",
+    "a widget": (
+        "from comm import create_comm\nc = create_comm(target_name='jupyter.widget', data={'state': "
+        "{'_model_name': 'M', '_model_module': 'm', 'value': token, 'b': None}, 'buffer_paths': [['b']]},"
+        " buffers=[token.encode()])"
+    ),
+    "a text that says it is a picture": "display({'image/png': token}, raw=True)",
+    "much of it": "for _ in range(5_000): print('x', token)",
+    "late": "import threading, time\nthreading.Timer(0.01, print, [token]).start()\ntime.sleep(0.1)",
+    "by a dying process": "sys.__stderr__.write(token)\nsys.__stderr__.flush()\nos._exit(1)",
+}
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    bench = Bench(InProcessRunner(), folder)
+    yield bench
+    await bench.runner.close()
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS.keys())
+async def test_a_secret_is_nowhere(
+    bench: Bench, leak: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[str] = []
+    runner = InProcessRunner(on_message=lambda *message: heard.append(repr(message)))
+    bench.runner = runner
+    caplog.set_level(logging.DEBUG)
+    ended, asked = await bench.run(
+        code("reads", READS + "print(len(token))"),
+        code("leaks", leak),
+        secret_parameters={"TOKEN": CANARY},
+        parameters={"n": 1},
+        limits=Limits(cell_output_bytes=20_000),
+    )
+    assert asked.printed("reads") == f"{len(CANARY)}\n"
+    told = capfd.readouterr()
+    everything = [ended.model_dump_json(), *(event.model_dump_json() for event in asked.events), *heard]
+    everything += [caplog.text, told.out, told.err, *texts_in(bench.folder)]
+    assert not [text for text in everything if BEGINNING in text]
+
+
+def texts_in(folder: Path) -> list[str]:
+    return [file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file()]
+
+
+async def printed(bench: Bench, source: str, **secrets: str) -> tuple[str, Asked]:
+    _, asked = await bench.run(code("a", "import os\n" + source), secret_parameters=secrets)
+    return asked.printed("a"), asked
+
+
+async def test_the_name_stands_where_the_value_was(bench: Bench) -> None:
+    text, asked = await printed(bench, "print('x', os.environ['TOKEN'] * 2, 'y')", TOKEN="abcdefgh")
+    assert text == "x [TOKEN][TOKEN] y\n"
+    assert asked.output["metadata"]["papermill"]["parameters"] == {}
+
+
+async def test_what_only_begins_like_a_secret_is_shown(bench: Bench) -> None:
+    text, _ = await printed(bench, "print('abc', end='', flush=True)\nprint('x')\nprint('abcd', end='')", T="abcdefgh")
+    assert text == "abcx\nabcd"
+
+
+async def test_a_secret_that_holds_another_is_masked_whole(bench: Bench) -> None:
+    source = "for c in os.environ['LONG']: print(c, end='', flush=True)\nprint(os.environ['SHORT'])"
+    text, _ = await printed(bench, source, SHORT="cdefg", LONG="abcdefghij")
+    assert text == "[LONG][SHORT]\n"
+
+
+async def test_each_line_of_a_secret_of_several_lines_is_masked(bench: Bench) -> None:
+    key = "-----BEGIN-----\nMIIabcdefgh\nxyzxyzxyz\n-----END-----"
+    text, _ = await printed(bench, "print(os.environ['KEY'])\nprint(os.environ['KEY'].splitlines()[1])", KEY=key)
+    assert text == "[KEY]\n[KEY]\n"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "why"),
+    [
+        ({"T": "abc"}, "shorter than 4"),
+        ({"T": "    "}, "shorter than 4"),
+        ({"a b": "abcdefgh"}, "cannot be the name"),
+        ({"A=B": "abcdefgh"}, "cannot be the name"),
+        ({"T": "abc\0defg"}, "null character"),
+    ],
+)
+async def test_a_secret_that_cannot_be_kept_is_refused_and_not_told(bench: Bench, secrets: Json, why: str) -> None:
+    ended, asked = await bench.run(code("a", "open('written', 'w')"), secret_parameters=secrets)
+    assert (ended.state, ended.cause) == ("failed", "invalid_parameters")
+    assert why in (ended.message or "")
+    assert not (bench.folder / "written").exists()
+    for value in secrets.values():
+        assert not value.strip() or value not in asked.text
