@@ -2,6 +2,7 @@
 
 By itself ipykernel sends what was printed in a fifth of a second as one message, of whatever size, and throws messages
 away when they are not fetched as fast as they come. Here a message is never long, and printing waits for its reader.
+And a lone surrogate in printed text is spelled out, where ipykernel fails to send it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def flush_where_much(self):
 
 def flush_in_pieces(self):
     for parent, text in flush_buffers(self):
+        # A lone surrogate cannot be sent, and what tries to send it fails, and all that is sent with it.
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         for start in range(0, len(text), LONGEST):
             yield parent, text[start : start + LONGEST]
 

@@ -180,6 +180,12 @@ async def test_a_hundred_thousand_flushed_lines_are_all_there(bench: Bench) -> N
     assert len(asked.cell("a")["outputs"]) == 1
 
 
+async def test_a_lone_surrogate_in_printed_text_is_spelled_out(bench: Bench) -> None:
+    ended, asked = await bench.run(code("a", "print('before \\ud800 after')\nprint('next')"), code("b", "print('b')"))
+    assert ended.state == "completed"
+    assert (asked.printed("a"), asked.printed("b")) == ("before \\ud800 after\nnext\n", "b\n")
+
+
 async def test_memory_stays_flat_under_much_output(bench: Bench) -> None:
     await bench.run(code("a", "1"))
     this = psutil.Process()
