@@ -1,4 +1,4 @@
-"""Which names a secret parameter can have: it becomes an environment variable of the kernel."""
+"""Which names and values a secret parameter can have: it becomes an environment variable of the kernel."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ _TAKEN = re.compile(
     re.IGNORECASE,
 )
 """Variables by which programs find code, or are told how to run it."""
+SHORTEST = 4
+"""Characters of a value that can be masked in outputs."""
 
 
 def check_secrets(secrets: Mapping[str, str], parameters: Iterable[str] = ()) -> None:
-    """Refuse secret parameters that no environment can hold, or that would steer the kernel itself.
+    """Refuse secret parameters that no environment can hold, or outputs be rid of, or that would steer the kernel.
 
     Raises:
         InvalidRequest: ``details.field`` is ``secret_parameters.<name>``. No value is ever named.
@@ -31,8 +33,10 @@ def check_secrets(secrets: Mapping[str, str], parameters: Iterable[str] = ()) ->
             raise _refusal(name, "has a meaning of its own for the programs that a kernel is made of")
         if name in parameters:
             raise _refusal(name, "is given as a parameter too, and would be written into the notebook")
-        if not value or "\0" in value:
-            raise _refusal(name, "has a value that is empty, or holds a NUL character")
+        if "\0" in value:
+            raise _refusal(name, "has a value that holds a NUL character")
+        if len(value.strip()) < SHORTEST:
+            raise _refusal(name, f"has a value of less than {SHORTEST} characters: to mask it would shred every output")
 
 
 def _refusal(name: str, why: str) -> InvalidRequest:

@@ -10,37 +10,14 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.engines.secret_names import SHORTEST
 from hermes_lab.runner.wire import Message
 
-_SHORTEST = 4
 _SHORTEST_LINE = 8
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BINARY_MIME = re.compile(r"(image|audio|video|font)/(?!svg)|application/(pdf|octet-stream|zip)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 _SHORT_BINARY = 1_000
 """What claims to be an image and is shorter than this may well be text."""
-
-
-def check_secrets(secret_parameters: Mapping[str, str]) -> None:
-    """Refuse secrets that no environment can hold, or that could not be masked without shredding outputs.
-
-    Raises:
-        InvalidRequest: code `invalid_parameters`, ``details.field`` is ``secret_parameters.<name>``.
-    """
-    for name, value in secret_parameters.items():
-        if not _NAME.fullmatch(name):
-            _refuse(name, f"{name!r} cannot be the name of an environment variable.")
-        if len(value.strip()) < _SHORTEST:
-            _refuse(
-                name, f"The secret {name!r} is shorter than {_SHORTEST} characters: masking it would mask anything."
-            )
-        if "\0" in value:
-            _refuse(name, f"The secret {name!r} holds a null character, which no environment variable can.")
-
-
-def _refuse(name: str, message: str) -> None:
-    raise InvalidRequest(message, code="invalid_parameters", field=f"secret_parameters.{name}")
 
 
 class Secrets:
@@ -150,7 +127,7 @@ def _forms(value: str) -> set[str]:
             quote(each, errors="replace"),
             quote_plus(each, errors="replace"),
         }
-    return {form for form in forms if len(form) >= _SHORTEST}
+    return {form for form in forms if len(form) >= SHORTEST}
 
 
 class MaskedCell:

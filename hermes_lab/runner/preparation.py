@@ -10,11 +10,11 @@ from nbformat import NotebookNode, from_dict
 
 from hermes_lab.engines import papermill
 from hermes_lab.engines.scrapbook import read_scraps
+from hermes_lab.engines.secret_names import check_secrets
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import now
 from hermes_lab.model.runs import Cause, ExecutionResult, Progress
 from hermes_lab.runner.kernels import find_kernel_spec
-from hermes_lab.runner.masking import check_secrets
 from hermes_lab.runner.outcome import Outcome, StopReason, failed, unwritable
 from hermes_lab.runner.output import OutputNotebook
 from hermes_lab.runner.protocol import (
@@ -48,7 +48,7 @@ def specialise(notebook: NotebookNode, request: ExecuteNotebook) -> KernelSpec |
     """Write the parameters into the notebook in its kernel's language; or why this cannot be."""
     kernel_name = kernel_name_of(request.notebook, request.kernel_name)
     try:
-        check_secrets(request.secret_parameters)
+        check_secrets(request.secret_parameters, request.parameters)
         spec = find_kernel_spec(kernel_name)
         papermill.parameterize(notebook, request.parameters, kernel_name, request.language or spec.language)
         if request.report_mode:

@@ -115,11 +115,11 @@ async def test_each_line_of_a_secret_of_several_lines_is_masked(bench: Bench) ->
 @pytest.mark.parametrize(
     ("secrets", "why"),
     [
-        ({"T": "abc"}, "shorter than 4"),
-        ({"T": "    "}, "shorter than 4"),
+        ({"T": "abc"}, "less than 4"),
+        ({"T": "    "}, "less than 4"),
         ({"a b": "abcdefgh"}, "cannot be the name"),
         ({"A=B": "abcdefgh"}, "cannot be the name"),
-        ({"T": "abc\0defg"}, "null character"),
+        ({"T": "abc\0defg"}, "NUL character"),
     ],
 )
 async def test_a_secret_that_cannot_be_kept_is_refused_and_not_told(bench: Bench, secrets: Json, why: str) -> None:
