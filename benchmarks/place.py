@@ -23,14 +23,15 @@ Json = dict[str, Any]
 class Driver:
     """A program of `benchmarks.drivers` that runs, in some Python."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._process = process
+        self._log = log
 
     def call(self, function: str, **arguments: Any) -> Json:
         """Have it do something, and wait for the answer.
 
         Raises:
-            RuntimeError: it ended instead; why is on standard error.
+            RuntimeError: it ended instead.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -38,7 +39,8 @@ class Driver:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"The driver ended with {self._process.wait()} while it did {function}.")
+            log = self._log.read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"The driver ended with {self._process.wait()} while it did {function}:\n{log}")
         answer: Json = json.loads(line)
         return answer
 
@@ -78,7 +80,7 @@ class Place:
         hermes.call(function, **arguments)
         if "output_path" in arguments:
             arguments["output_path"] = str(self.new_output())
-        hermes.call("profile", of=function, arguments=arguments)
+        print(hermes.call("profile", of=function, arguments=arguments)["profile"])
 
     def server(self, **traits: Any) -> tuple[Server, Client]:
         """A Jupyter server with hermes_lab whose root is the folder, and a person who asks it."""
@@ -113,16 +115,19 @@ class Place:
         return {**isolated_environment(self._home), "PATH": path}
 
     def _driver(self, environment: str, module: str) -> Driver:
-        process = subprocess.Popen(
-            [self.python(environment), "-m", module],
-            cwd=CHECKOUT,
-            env=self.variables(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        log = self.folder / f"{environment}.log"
+        with log.open("wb") as written:
+            process = subprocess.Popen(
+                [self.python(environment), "-m", module],
+                cwd=CHECKOUT,
+                env=self.variables(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=written,
+                text=True,
+            )
         self._processes.callback(_end, process)
-        return Driver(process)
+        return Driver(process, log)
 
 
 @contextmanager

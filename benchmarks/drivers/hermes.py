@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import io
 import json
 import pstats
-import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -55,11 +55,11 @@ class Hermes:
         return timed(lambda: self._wait_for(_cold_run(request)))
 
     def profile(self, of: str, arguments: dict[str, Any]) -> Answer:
-        """Call a function under cProfile; the profile goes to standard error."""
-        profiler = cProfile.Profile()
-        answer: Answer = profiler.runcall(getattr(self, of), **arguments)
-        pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(_LINES_OF_A_PROFILE)
-        return answer
+        """Call a function under cProfile; the profile as text."""
+        profiler, text = cProfile.Profile(), io.StringIO()
+        profiler.runcall(getattr(self, of), **arguments)
+        pstats.Stats(profiler, stream=text).sort_stats("tottime").print_stats(_LINES_OF_A_PROFILE)
+        return {"profile": text.getvalue()}
 
     def close(self) -> Answer:
         """End the runner."""

@@ -133,7 +133,9 @@ def _papermill(place: Place, notebook: Path) -> tuple[float, float]:
     output = place.new_output()
     papermill = place.python("bare").with_name("papermill")
     command = [str(papermill), "--no-progress-bar", str(notebook), str(output)]
-    process = subprocess.Popen(command, env=place.variables("bare"), cwd=place.folder)
+    process = subprocess.Popen(
+        command, env=place.variables("bare"), cwd=place.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     most = 0
     while process.poll() is None:
         most = max(most, _resident([psutil.Process(process.pid)]))

@@ -48,7 +48,7 @@ def test_a_row_that_does_not_exist_is_refused_by_naming_those_that_do() -> None:
 def test_where_our_time_goes_is_shown() -> None:
     done = benchmark("--profile", "scraps", *INCUMBENTS)
     assert done.returncode == 0, done.stderr
-    assert "(scraps_in)" in done.stderr
+    assert "(scraps_in)" in done.stdout
     assert set(PROFILES) <= set(ROWS)
 
 
