@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drivers.loop import Answer, serve, timed
-from hermes_lab import NotebookExecutor
-from hermes_lab.engines.scrapbook import read_scraps_of_folder
+from hermes_lab import NotebookExecutor, read_scraps_of_folder
 from hermes_lab.model.payload import new_id
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEvent, Sandbox

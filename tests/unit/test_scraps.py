@@ -16,12 +16,8 @@ import scrapbook
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_lab.engines.scrapbook import (
-    read_scraps,
-    read_scraps_of_file,
-    read_scraps_of_folder,
-    scraps_in,
-)
+from hermes_lab import read_scraps_of_file, read_scraps_of_folder
+from hermes_lab.engines.scrapbook import read_scraps, scraps_in
 from hermes_lab.model.errors import InvalidRequest, NotFound
 from tests.written_notebooks import Json, code, notebook
 
@@ -193,7 +189,7 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_values_are_read_without_pandas_and_without_pyarrow(of_scrapbook: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from hermes_lab.engines.scrapbook import read_scraps_of_folder\n"
+        "import sys; from pathlib import Path; from hermes_lab import read_scraps_of_folder\n"
         "assert read_scraps_of_folder(Path(sys.argv[1]))['result1']['one'] == 1\n"
         "print({'pandas', 'pyarrow', 'scrapbook', 'nbformat'} & sys.modules.keys())"
     )
