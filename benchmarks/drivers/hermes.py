@@ -41,7 +41,7 @@ class Hermes:
     def first_reply(self, input_path: str, output_path: str) -> Answer:
         """Execute a notebook in the supervised runner: the seconds until its first cell has ended, and to its end."""
         if self._runner is None:
-            self._runner = SupervisedRunner()
+            self._runner = SupervisedRunner(warm_kernels=2)
             self._wait_for(self._runner.start())
         answer: Answer = self._wait_for(_first_reply(self._runner, _request(Path(input_path), output_path)))
         return answer
