@@ -104,7 +104,7 @@ class Composition:
             settings.sandbox_readable_folders,
             (settings.root_folder, settings.data_folder, *settings.closed_folders),
         )
-        self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder)
+        self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder, places)
         self.services = Services(
             store=store,
             notebooks=Notebooks(store, documents),

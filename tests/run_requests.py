@@ -50,6 +50,21 @@ def working_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def runner_processes(of: psutil.Process | None = None) -> list[psutil.Process]:
+    """The runners that a process (default: this one) has started; not their keepers, nor kernels."""
+    below = (of or psutil.Process()).children(recursive=True)
+    runners = {process.pid: process for process in below if _is_runner(process)}
+    # A runner that is starting a kernel looks like two for a moment.
+    return [process for process in runners.values() if process.ppid() not in runners]
+
+
+def _is_runner(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[1:3] == ["-m", "hermes_lab.runner"]
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass
 class Asked:
     """One request, what was heard of it, and its output notebook."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.errors import HermesError
-from hermes_lab.model.payload import now
+from hermes_lab.model.payload import JsonObject, now
 from hermes_lab.model.run_events import RunEvent, replayed
+from hermes_lab.model.runs import CellTiming, Progress, Run
 from hermes_lab.model.writes import Write
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import settled
 from hermes_lab.services.merges import Merges
+from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.store import Store
 
@@ -32,7 +35,9 @@ class Recovery:
         kernels: Kernels,
         tool_calls: ToolCalls,
         scratch_folder: Path,
+        places: RunPlaces,
     ) -> None:
+        self._places = places
         self._store = store
         self._documents = documents
         self._merges = merges
@@ -56,6 +61,8 @@ class Recovery:
         message = "The server stopped while the run was going on."
         for row in self._store.runs.all(instance_id=instance_id, state={"pending", "running"}):
             run = replayed(row, self._store.run_events.after(row.run_id, row.version))
+            told = self._told_by_the_output(run)
+            cells = settled(told)
             end = RunEvent(
                 run_id=run.run_id,
                 sequence=run.version + 1,
@@ -64,12 +71,29 @@ class Recovery:
                 state="failed",
                 cause="interrupted",
                 message=message,
-                progress=run.progress,
-                cells=[cell for cell in settled(run.cells) if cell not in run.cells],
+                progress=_with(run.progress, _done(told) - _done(run.cells)),
+                cells=[cell for cell in cells if cell not in run.cells],
             )
             with self._store.transaction():
                 self._store.run_events.append(end)
                 self._store.runs.replace(replayed(run, [end]))
+
+    def _told_by_the_output(self, run: Run) -> list[CellTiming]:
+        """The cells as the output notebook has them: the runner lived on for a moment when its server was dead."""
+        output = self._places.output_file(run)
+        try:
+            notebook = json.loads(output.read_bytes()) if output else {}
+        except (OSError, ValueError):  # not written yet, or somebody else's by now
+            return run.cells
+        if not isinstance(notebook, dict) or _hermes(notebook).get("run_id") != run.run_id:
+            return run.cells
+        states = {cell.get("id"): _hermes(cell).get("status") for cell in notebook["cells"]}
+        return [
+            cell.model_copy(update={"state": states.get(cell.cell_id) or cell.state})
+            if cell.state in ("not_run", "running")
+            else cell
+            for cell in run.cells
+        ]
 
     def _end_evidence(self, instance_id: str) -> None:
         message = "The server stopped while the evidence was being made."
@@ -105,3 +129,18 @@ class Recovery:
         with self._store.transaction():
             self._store.writes.replace(write.model_copy(update={"state": "abandoned", "message": message}))
             self._store.audit.append(write.author, "abandon_merge", write.proposal_id, {"path": write.path})
+
+
+def _hermes(part: JsonObject) -> JsonObject:
+    """What a run has written about a notebook, or about a cell."""
+    written: JsonObject = part.get("metadata", {}).get("hermes", {})
+    return written
+
+
+def _with(progress: Progress, more: int) -> Progress:
+    return progress.model_copy(update={"cells_done": progress.cells_done + more})
+
+
+def _done(cells: list[CellTiming]) -> int:
+    """How many cells came to an end of their own."""
+    return sum(cell.state in ("completed", "failed", "died") for cell in cells)

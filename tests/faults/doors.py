@@ -11,15 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
 from hermes_lab.engines import notebook_format
 from hermes_lab.runner.supervisor import SupervisedRunner
 from tests.clients import Client
 from tests.faults.fault import Fault
 from tests.faults.outcome import Outcome, differences
 from tests.faults.scene import MARK, Scene, code_cells
-from tests.run_requests import Bench
+from tests.run_requests import Bench, runner_processes, until
 from tests.servers import isolated_environment
 from tests.written_notebooks import Json, code
 
@@ -51,7 +49,7 @@ async def endured_by_a_runner(fault: Fault, scene: Scene, runner: SupervisedRunn
 async def through_the_runner(fault: Fault, scene: Scene, runner: SupervisedRunner) -> Outcome:
     """Ask a supervised runner, as a server does."""
     scene.input.write_text(fault.file)
-    process = runner_process()
+    (process,) = await until(runner_processes)
     scene.executor = process
     asked = Bench(runner, scene.folder).start(
         notebook=notebook_format.parse(fault.file),
@@ -125,12 +123,6 @@ def through_a_server(fault: Fault, scene: Scene, ask: Client, path_of: Path) -> 
         if striking is not None:
             striking.result()
     return Outcome.of(ask.wait_until_ended(created))
-
-
-def runner_process() -> psutil.Process:
-    """The runner process that this process has started."""
-    (process,) = (each for each in psutil.Process().children() if "hermes_lab.runner" in each.cmdline())
-    return process
 
 
 class MemoryPeak:

@@ -13,7 +13,7 @@ import pytest
 
 from hermes_lab.runner.protocol import ExecutionEvent
 from hermes_lab.runner.supervisor import SupervisedRunner
-from tests.run_requests import Asked, Bench, is_alive, until
+from tests.run_requests import Asked, Bench, is_alive, runner_processes, until
 from tests.written_notebooks import code
 
 pytestmark = pytest.mark.requirement("RUN-13")
@@ -34,12 +34,6 @@ asyncio.run(SupervisedRunner().execute(request, lambda event: None))
 
 
 Supervised = Callable[..., AbstractAsyncContextManager[Bench]]
-
-
-def runner_processes() -> list[psutil.Process]:
-    """The runner processes that this process has started."""
-    children = psutil.Process().children()
-    return [child for child in children if "hermes_lab.runner" in child.cmdline()]
 
 
 @pytest.fixture

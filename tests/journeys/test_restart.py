@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.clients import Client, error
 from tests.conftest import StartServer
 from tests.journeys.proposing import merge, propose, replace, review
+from tests.run_requests import runner_processes
 from tests.servers import Server
 from tests.workspaces import Workspace
 from tests.written_notebooks import code
@@ -152,7 +154,7 @@ def test_a_stopped_server_ends_its_runs_and_says_so_after_the_restart(
 def test_a_killed_runner_ends_its_runs_and_the_next_run_works(
     server: Server, agent: Client, workspace: Workspace, running: dict[str, str]
 ) -> None:
-    (runner,) = [each for each in server.descendants() if "hermes_lab.runner" in " ".join(each.cmdline())]
+    (runner,) = runner_processes(psutil.Process(server.process_id))
     runner.kill()
     ended = agent.wait_until_ended(running)
     assert (ended["state"], ended["cause"]) == ("failed", "interrupted")
