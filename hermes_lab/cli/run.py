@@ -59,8 +59,10 @@ def _refusals() -> Iterator[None]:
         yield
     except HermesError as error:
         code = KERNEL if error.code == "kernel_not_found" else USAGE
-        # The command line calls the switch by its own name.
-        raise CommandFailed(error.message.replace("`allow_unknown`", "--allow-unknown"), code) from error
+        # The command line calls the switch by its own name, and has another way to give text.
+        message = error.message.replace("`allow_unknown`", "--allow-unknown")
+        hint = " -r gives a value as text." if error.code == "parameter_type" else ""
+        raise CommandFailed(f"{message}{hint}", code) from error
 
 
 def _help(options: Namespace) -> int:

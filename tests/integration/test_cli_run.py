@@ -80,6 +80,21 @@ def test_what_cannot_be_used_is_one_line_and_nothing_runs(alone: CommandLine, as
     assert [path.name for path in alone.folder.iterdir()] == ["n.ipynb"]
 
 
+def test_text_for_a_parameter_that_is_text_is_given_with_r(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("p", "zip: str = ''", tags=["parameters"]), code("show", "print(zip)"))
+    assert "-r gives a value as text" in alone.refusal("run", "n.ipynb", "out.ipynb", "-p", "zip", "01234")
+    alone.run("run", "n.ipynb", "out.ipynb", "-r", "zip", "01234")
+    assert printed(alone) == "01234\n"
+
+
+def test_a_run_without_parameters_waits_for_no_import_that_it_does_not_need(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("a", "1"))
+    heavy = "{'papermill', 'IPython', 'nbdime', 'sqlalchemy', 'jupyter_server', 'tqdm', 'requests', 'yaml'}"
+    script = f"import sys, hermes_lab.cli as it\nit.main(['run', 'n.ipynb'])\nprint({heavy} & set(sys.modules))"
+    said = subprocess.check_output([sys.executable, "-c", script], cwd=alone.folder, text=True, timeout=120)
+    assert said.endswith("set()\n")
+
+
 def test_an_unknown_parameter_is_injected_when_the_caller_insists(alone: CommandLine) -> None:
     alone.write("n.ipynb", code("show", "print(n)"))
     alone.run("run", "n.ipynb", "out.ipynb", "-p", "n", "4", "--allow-unknown")
