@@ -18,6 +18,8 @@ from hermes_lab.model.payload import Notebook, sha256
 
 _TORN_READ_RETRIES = 6
 _TORN_READ_PAUSE_SECONDS = 0.05
+_LARGE = 50_000
+"""Characters of a notebook that take longer to read than it takes to hand them to another thread."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,11 @@ class Documents:
         for _ in range(_TORN_READ_RETRIES):
             text = await self._text(spelled, field)
             try:
-                # A large notebook takes a while, and others want an answer meanwhile.
-                return await asyncio.to_thread(_document, spelled, text, field)
+                return await _parsed_apart(spelled, text, field)
             except InvalidRequest:
                 # A contents save truncates in place: what does not parse may be half of a save. Look again.
                 await asyncio.sleep(_TORN_READ_PAUSE_SECONDS)
-        return await asyncio.to_thread(_document, spelled, text, field)
+        return await _parsed_apart(spelled, text, field)
 
     async def hash(self, path: str) -> str | None:
         """The sha256 of the document's bytes; None where there is no document."""
@@ -117,6 +118,13 @@ class Documents:
             ) from error
         text: str = model["content"]
         return text
+
+
+async def _parsed_apart(path: str, text: str, field: str) -> Document:
+    """A large notebook takes a while, and others want an answer meanwhile."""
+    if len(text) < _LARGE:
+        return _document(path, text, field)
+    return await asyncio.to_thread(_document, path, text, field)
 
 
 def _document(path: str, text: str, field: str) -> Document:

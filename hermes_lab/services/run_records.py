@@ -7,6 +7,7 @@ import platform
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from hermes_lab._version import __version__
@@ -42,7 +43,7 @@ class RunRecords:
             host=socket.gethostname(),
             platform=platform.platform(),
             hermes_lab_version=__version__,
-            papermill_version=papermill.version(),
+            papermill_version=_papermill_version(),
         )
 
     def keep(
@@ -60,3 +61,9 @@ class RunRecords:
         digest = None if circumstances is None else circumstances.environment_hash
         text = None if digest is None else self._store.snapshots.get(digest)
         return RunRecord.of(run, circumstances, None if text is None else Environment.model_validate_json(text))
+
+
+@cache
+def _papermill_version() -> str:
+    # It is looked up among all that is installed, and does not change while the server runs.
+    return papermill.version()

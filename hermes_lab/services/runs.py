@@ -237,7 +237,8 @@ class Runs:
         self, actor: Actor, action: str, request: CreateRun, document: Document, rerun_of: str | None = None
     ) -> Run:
         kernel = await self.kernel_of(document.notebook, request.kernel_name)
-        await asyncio.to_thread(_check_parameters, document.notebook, request, kernel)
+        if request.parameters:
+            await asyncio.to_thread(_check_parameters, document.notebook, request, kernel)
         secrets = {name: value.get_secret_value() for name, value in request.secret_parameters.items()}
         check_secrets(secrets, request.parameters)
         run_id = new_id()
