@@ -51,18 +51,22 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 
 def runner_processes(of: psutil.Process | None = None) -> list[psutil.Process]:
-    """The runners that a process (default: this one) has started; not their keepers, nor kernels."""
-    below = (of or psutil.Process()).children(recursive=True)
-    runners = {process.pid: process for process in below if _is_runner(process)}
-    # A runner that is starting a kernel looks like two for a moment.
-    return [process for process in runners.values() if process.ppid() not in runners]
+    """The runners that a process (default: this one) has started, behind their keepers; no keepers, no kernels."""
+    found = []
+    for child in (of or psutil.Process()).children():
+        words = _command_line(child)
+        if words[1:3] == ["-m", "hermes_lab.runner"]:
+            found.append(child)
+        elif any(word.endswith("keeper.py") for word in words):
+            found += runner_processes(child)
+    return found
 
 
-def _is_runner(process: psutil.Process) -> bool:
+def _command_line(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()[1:3] == ["-m", "hermes_lab.runner"]
+        return process.cmdline()
     except psutil.NoSuchProcess:
-        return False
+        return []
 
 
 @dataclass
