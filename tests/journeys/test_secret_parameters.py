@@ -16,7 +16,7 @@ from tests.written_notebooks import code
 pytestmark = pytest.mark.requirement("RUN-17")
 
 SECRET = "correct-horse-battery-staple-7261"
-LENGTH = code("reads", "import os\nassert len(os.environ['API_KEY']) == 33")
+LENGTH = code("reads", "import os\nassert len(os.environ['API_KEY']) == 33\nprint(os.environ['API_KEY'])")
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def test_a_secret_reaches_the_kernel_and_is_written_nowhere(
     told = [agent.get(f"runs/{run['run_id']}/{part}").text for part in ("events", "record", "notebook")]
     assert [text for text in [created.text, str(run), *told] if SECRET in text] == []
     assert "API_KEY" in told[1]
+    assert "stdout" in told[2]  # what the cell printed is there, and masked
     assert files_with(server.home, SECRET) == []
     assert files_with(server.root, SECRET) == []
 
