@@ -31,6 +31,7 @@ class Calm:
         self._undisturbed = asyncio.Event()
         self._undisturbed.set()
         self._may_renice = _may_renice()
+        self._lowered: set[int] = set()
 
     @contextmanager
     def disturbed(self) -> Iterator[None]:
@@ -60,13 +61,16 @@ class Calm:
         """A process that has just been started goes on at a low priority, if that can be taken back."""
         if self._may_renice:
             _set_priority(os.PRIO_PROCESS, pid, _LOW_PRIORITY)
+            self._lowered.add(pid)
 
-    def raise_again(self, group: int) -> bool:
-        """Give the processes of the group the priority that this one has; False where they cannot have it."""
-        if not self._may_renice:
+    def raise_again(self, pid: int) -> bool:
+        """Give the process and its group the priority that this one has; False where they cannot have it."""
+        if pid not in self._lowered:
             return True
         own = os.getpriority(os.PRIO_PROCESS, 0)
-        self._may_renice = _set_priority(os.PRIO_PGRP, group, own)
+        self._may_renice = _set_priority(os.PRIO_PROCESS, pid, own) and _set_priority(os.PRIO_PGRP, pid, own)
+        if self._may_renice:
+            self._lowered.discard(pid)
         return self._may_renice
 
 

@@ -7,6 +7,7 @@ goes on beating; one that is stopped, or whose machine has no memory left to run
 from __future__ import annotations
 
 import asyncio
+import math
 
 import zmq.asyncio
 
@@ -14,23 +15,24 @@ _LONGEST_PAUSE_SECONDS = 1.0
 _ASKED_EACH_LIMIT = 5
 
 
-async def until_frozen(socket: zmq.asyncio.Socket, limit: float) -> None:
-    """Return when a kernel that has answered before has not answered for ``limit`` seconds; closes the socket.
+async def until_frozen(socket: zmq.asyncio.Socket, limit: float, first_limit: float = math.inf) -> None:
+    """Return when the kernel has not answered for ``limit`` seconds; closes the socket.
 
-    ``socket`` is connected to its heartbeat channel. One that never answers has no heartbeat: this never returns.
+    ``socket`` is connected to its heartbeat channel. For the first answer it has ``first_limit`` seconds; infinite for
+    one that may have no heartbeat at all.
     """
     pause = min(limit / _ASKED_EACH_LIMIT, _LONGEST_PAUSE_SECONDS)
-    has_beaten = False
+    allowed = first_limit
     silent = 0.0
     try:
         await socket.send(b"ping")
-        while not (has_beaten and silent >= limit):
+        while silent < allowed:
             # Waits are counted, not the clock: a machine that slept, or a runner that was busy, is no silence.
             if not await socket.poll(round(pause * 1000)):
                 silent += pause
                 continue
             await socket.recv()
-            has_beaten, silent = True, 0.0
+            allowed, silent = limit, 0.0
             await asyncio.sleep(pause)
             await socket.send(b"ping")
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from dataclasses import dataclass
@@ -59,11 +60,12 @@ class Keeper:
         self.gone = asyncio.create_task(self._listen(reader))
 
     def discard(self) -> None:
-        """It could not be started."""
+        """It could not be started; one that was ends everything when it sees that nobody listens."""
         self._its.close()
         self._ours.close()
         if self.cgroup is not None:
-            self.cgroup.rmdir()
+            with contextlib.suppress(OSError):  # not empty: it is the keeper's to remove
+                self.cgroup.rmdir()
 
     async def end(self) -> bool:
         """Have everything killed, unless it ends within its grace; whether nothing is left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,8 +91,14 @@ class RunKernel:
         self._meter = await launched.meter()
         self.exited = launched.exited
         self.client = launched.client
-        heartbeat = until_frozen(launched.heartbeat_socket(), self._limits.unresponsive_seconds)
-        self.frozen = asyncio.create_task(heartbeat)
+        self.frozen = asyncio.create_task(self._until_frozen(launched))
+
+    async def _until_frozen(self, launched: LaunchedKernel) -> None:
+        """An ipykernel has a heartbeat for certain: one that has answered already, at once."""
+        limit, first_limit = self._limits.unresponsive_seconds, math.inf
+        if launched.is_ipykernel:
+            first_limit = limit if self.kernel_info is not None else self._limits.start_seconds + limit
+        await until_frozen(launched.heartbeat_socket(), limit, first_limit)
 
     async def _waiting(self) -> LaunchedKernel | None:
         """One that was started before."""

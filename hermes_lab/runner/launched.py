@@ -121,13 +121,13 @@ class LaunchedKernel:
                     stderr=log,
                     **inherited,
                 )
+            if self._keeper is not None:
+                await self._keeper.attach()
         except BaseException:
             if self._keeper is not None:
                 self._keeper.discard()
                 self._keeper = None
             raise
-        if self._keeper is not None:
-            await self._keeper.attach()
         self._process = self._local_process()
         self.exited = asyncio.create_task(self._watch())
         self.client = self._manager.client(context=self._context)

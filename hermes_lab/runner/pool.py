@@ -87,6 +87,8 @@ class WarmKernels:
         self._warm: dict[Kind, list[WarmKernel]] = {}
         self._unfit: set[Kind] = set()
         self._coming: tuple[Kind, asyncio.Task[WarmKernel | None]] | None = None
+        self._starting: int | None = None
+        """The process of the one that is coming."""
         self._calm = Calm()
         self._filling: asyncio.Task[None] | None = None
         self._discarding: set[asyncio.Task[None]] = set()
@@ -151,6 +153,8 @@ class WarmKernels:
             return None
         # One is on its way, and will be there before another could be.
         coming, self._coming = self._coming[1], None
+        if self._starting is not None:
+            self._calm.raise_again(self._starting)
         await asyncio.wait({coming}, timeout=_ON_ITS_WAY_SECONDS)
         if coming.done():
             return coming.result()
@@ -186,7 +190,7 @@ class WarmKernels:
         while (kind := self._wanting()) is not None and failures < _ATTEMPTS:
             await self._calm.wait()
             coming = asyncio.create_task(self._started(kind, self._kinds[kind]))
-            self._coming = kind, coming
+            self._coming, self._starting = (kind, coming), None
             try:
                 warm = await asyncio.shield(coming)
             except asyncio.CancelledError:
@@ -242,19 +246,23 @@ class WarmKernels:
         started = await launched.started()
         if started is not None:
             self._calm.lower(started.pid)
+            self._starting = started.pid
         greeting = asyncio.create_task(handing_out.greet(launched.client, _START_SECONDS))
         either: set[asyncio.Future[Any]] = {greeting, launched.exited}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not greeting.done():
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not greeting.done():
+                raise NotAnswered(await launched.epitaph())
+        finally:
             greeting.cancel()
-            raise NotAnswered(await launched.epitaph())
+        kernel_info = greeting.result()
         described = await handing_out.describe(launched.client, _ANSWER_SECONDS)
         if described["runs_own_code"]:
             self._unfit.add(kind)
             return None
         if started is not None and not self._calm.raise_again(started.pid):
             return None
-        return WarmKernel(launched, greeting.result(), _modified(described["made_of"]))
+        return WarmKernel(launched, kernel_info, _modified(described["made_of"]))
 
 
 def _modified(paths: Any) -> dict[str, int]:

@@ -186,6 +186,21 @@ async def test_a_kernel_that_is_frozen_while_it_waits_costs_a_run_time_and_no_mo
     assert used(asked) != first.pid
 
 
+async def test_a_kernel_that_freezes_in_its_first_cell_is_noticed(bench: Bench) -> None:
+    await warm(bench)
+    stops = "import os; os.kill(os.getpid(), 19)"
+    ended, _ = await bench.run(code("stops", stops), limits={"unresponsive_seconds": 1.0})
+    assert (ended.state, ended.cause) == ("failed", "unresponsive")
+
+
+async def test_a_run_that_comes_while_its_kernel_is_started_waits_for_that_one(bench: Bench) -> None:
+    assert isinstance(bench.runner, InProcessRunner)
+    bench.runner.prepare("python3", {})
+    coming = (await until(waiting))[0]
+    _, asked = await run(bench)
+    assert used(asked) == coming.pid
+
+
 async def test_a_kernel_from_before_a_package_was_installed_is_not_used(bench: Bench, tmp_path: Path) -> None:
     library = tmp_path / "library"
     library.mkdir()
