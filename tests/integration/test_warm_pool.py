@@ -42,7 +42,7 @@ print(json.dumps({
     "threads": sorted(thread.name for thread in __import__("threading").enumerate()),
     "priority": os.getpriority(os.PRIO_PROCESS, 0),
     "signals": [str(__import__("signal").getsignal(number)) for number in (2, 15, 17)],
-    "umask": os.umask(18), "linecache": [name for name in __import__("linecache").cache if "ipykernel" in name][:-1],
+    "umask": os.umask(18), "linecache": len([name for name in __import__("linecache").cache if "ipykernel" in name]),
 }))
 """
 IMPORTS_NEIGHBOUR = "import neighbour, sys\nprint(neighbour.__file__, repr(sys.path.index('')))"
