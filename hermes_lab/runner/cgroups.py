@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import uuid
 from functools import cache
 from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
+_LEFT_OVER_SECONDS = 60.0
 
 
 def make_cgroup() -> Path | None:
@@ -34,7 +36,20 @@ def _own_cgroup() -> Path | None:
     lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     paths = [line.removeprefix("0::") for line in lines if line.startswith("0::")]
     own = mount / paths[0].lstrip("/") if paths else None
-    return own if own is not None and _can_be_divided(own) else None
+    if own is None or not _can_be_divided(own):
+        return None
+    _remove_leftovers(own)
+    return own
+
+
+def _remove_leftovers(own: Path) -> None:
+    """Empty cgroups whose keepers were killed. A fresh one may be empty because its kernel is only about to come."""
+    for folder in own.glob("hermes-*"):
+        try:
+            if time.time() - folder.stat().st_mtime > _LEFT_OVER_SECONDS:
+                folder.rmdir()
+        except OSError:  # in use, or somebody else was first
+            continue
 
 
 def _mount() -> Path | None:
