@@ -23,6 +23,8 @@ _NO_KEYBOARD = "StdinNotImplementedError"
 _WITHOUT_KEYBOARD = "Notebooks run without a person at the keyboard; pass a parameter instead."
 _ERROR_BYTES = 100_000
 """An error is shown whatever else there is; so much of it."""
+_SHORTENED_BYTES = 1_000_000
+"""What is kept at most of a stream that is too long: nobody reads ten times as much, and all of it is in the file."""
 _SCRAP = ("application/scrapbook.scrap.", "application/papermill.record+")
 """What a notebook glued is a result and no display: it is never too much."""
 
@@ -166,7 +168,7 @@ class CellOutputs:
         before = [output for output in self._outputs if output["output_type"] == "stream" and output["name"] == name]
         shown_here = growing.text()
         room = self._budget.room
-        kept = max(utf8_size(shown_here) + room - self._budget.reserve, 0)
+        kept = min(max(utf8_size(shown_here) + room - self._budget.reserve, 0), _SHORTENED_BYTES)
         spilled = self._spilled.stream(name, [output["text"].text() for output in before[:-1]], kept)
         for piece in (shown_here, text):
             spilled.append(piece)
