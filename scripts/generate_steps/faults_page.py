@@ -27,7 +27,7 @@ For every row these hold too, unless it says otherwise:
 The notebook of most rows has three code cells: the fault strikes in the second. *Within* counts from the fault to the
 end of the run, on a busy machine, time limits and the grace of an interrupt (3 s) included. The column of papermill
 says how `papermill.execute_notebook` ended, what it wrote about each cell, and what was wrong besides.
-`python -m tests.faults.papermill_outcomes` measures it again.
+`python -m tests.faults.papermill_outcomes` measures it again; a busy machine with two processors was used.
 
 | fault | run here | cells here | within | papermill ends with | cells of papermill | besides |
 |---|---|---|---|---|---|---|

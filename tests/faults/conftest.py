@@ -41,13 +41,3 @@ def scene(fault: Fault, tmp_path: Path) -> Iterator[Scene]:
     yield made
     made.kill_all()
     made.unmount()
-
-
-AWAITED: tuple[str, ...] = ("test_every_row_that_papermill",)
-"""Rows whose features are still to land."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "faults" in str(item.path) and any(name in item.name for name in AWAITED):
-            item.add_marker(pytest.mark.xfail(strict=False, reason="to land"))
