@@ -127,10 +127,7 @@ function Going(props: { readonly run: Run; readonly onCancel: () => void }): JSX
   );
 }
 
-function Ended(props: {
-  readonly run: Run;
-  readonly onRerun: () => Promise<void>;
-}): JSX.Element {
+function Ended(props: { readonly run: Run; readonly onRerun: () => Promise<void> }): JSX.Element {
   const { run } = props;
   const [isAsked, setAsked] = React.useState(false);
   return (
