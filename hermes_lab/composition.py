@@ -21,7 +21,7 @@ from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
 from hermes_lab.services.events import Events
 from hermes_lab.services.evidence import AgentExecution, EvidencePolicy, EvidenceService
-from hermes_lab.services.executions import Executions
+from hermes_lab.services.executions import Executions, KernelSpecOf
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
@@ -69,6 +69,7 @@ class Composition:
         *,
         contents_manager: Any,
         kernel_descriptions: KernelDescriptions,
+        kernel_spec: KernelSpecOf,
         server_url: Callable[[], str],
         emit: Callable[[Changed], None],
         environment: dict[str, str],
@@ -91,7 +92,7 @@ class Composition:
             settings.approval_timeout_seconds,
         )
         records = RunRecords(store, kernel_descriptions)
-        executions = Executions(store, events, self._runner, self.kernels, records, settings.limits)
+        executions = Executions(store, events, self._runner, self.kernels, records, settings.limits, kernel_spec)
         views = ProposalViews(store, documents)
         places = RunPlaces(documents, root, settings.remote_schemes)
         runs = Runs(store, events, places, executions, records, kernel_descriptions, tasks)

@@ -32,13 +32,16 @@ class Server:
     """A server and everything that it starts.
 
     ``root`` is its root folder; ``home`` holds its settings, its store and its log, and outlives a restart.
-    ``traits`` are those of HermesLab. With ``lab``, it serves JupyterLab with our front end too.
+    ``traits`` are those of HermesLab, ``settings`` those of other classes. With ``lab``, it serves JupyterLab with our
+    front end too.
     """
 
     started: ClassVar[list[Server]] = []
     """Every server that runs now, for the report of a failed test."""
 
-    def __init__(self, root: Path, home: Path, *, lab: bool = False, **traits: Any) -> None:
+    def __init__(
+        self, root: Path, home: Path, *, lab: bool = False, settings: dict[str, Any] | None = None, **traits: Any
+    ) -> None:
         self.root = root
         self.home = home
         self.log = home / "server.log"
@@ -48,7 +51,7 @@ class Server:
         self._mark = secrets.token_hex(16)
         self._child: subprocess.Popen[bytes] | None = None
         root.mkdir(parents=True, exist_ok=True)
-        self._write_settings(traits)
+        self._write_settings(traits, settings or {})
 
     @property
     def process_id(self) -> int:
@@ -127,7 +130,7 @@ class Server:
         module = "jupyterlab" if self._lab else "jupyter_server"
         return [sys.executable, "-m", module, f"--ServerApp.port={_free_port()}"]
 
-    def _write_settings(self, traits: dict[str, Any]) -> None:
+    def _write_settings(self, traits: dict[str, Any], more: dict[str, Any]) -> None:
         settings: dict[str, Any] = {
             "ServerApp": {
                 "ip": "127.0.0.1",
@@ -139,6 +142,8 @@ class Server:
             "IdentityProvider": {"token": self.token},
             "HermesLab": traits,
         }
+        for name, values in more.items():
+            settings[name] = {**settings.get(name, {}), **values}
         if self._lab:
             settings["LabApp"] = {"extra_labextensions_path": [str(self._labextensions())]}
             news = self.home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"

@@ -49,7 +49,7 @@ def specialise(notebook: NotebookNode, request: ExecuteNotebook) -> KernelSpec |
     kernel_name = kernel_name_of(request.notebook, request.kernel_name)
     try:
         check_secrets(request.secret_parameters, request.parameters)
-        spec = find_kernel_spec(kernel_name)
+        spec = KernelSpec(**request.kernel_spec) if request.kernel_spec else find_kernel_spec(kernel_name)
         papermill.parameterize(notebook, request.parameters, kernel_name, request.language or spec.language)
         if request.report_mode:
             papermill.hide_inputs(notebook)

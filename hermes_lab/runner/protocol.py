@@ -75,6 +75,10 @@ class ExecuteNotebook(Payload):
     prepare_only: bool = Field(default=False, description="Write the notebook with its parameters, start no kernel")
     allow_errors: bool = Field(default=False, description="Go on after a cell that failed")
     kernel_name: str | None = Field(default=None, description="Null: the notebook's own")
+    kernel_spec: JsonObject | None = Field(
+        default=None,
+        description="How that kernel is started, `resource_dir` included; null: the runner looks for it",
+    )
     language: str | None = Field(default=None, description="Of the parameters; null: that of the kernel's spec")
     report_mode: bool = Field(default=False, description="Have the sources of all code cells hidden")
     timeout_seconds: float | None = Field(default=None, gt=0, description="For the whole run")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hermes_lab.model.evidence import Environment
-from hermes_lab.model.payload import Notebook
+from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.model.run_events import replayed
 from hermes_lab.model.runs import ENDED, Run
 from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner, Sandbox
@@ -18,6 +18,9 @@ from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import LiveRun
 from hermes_lab.services.run_records import RunRecords
 from hermes_lab.store import Snapshot, Store
+
+KernelSpecOf = Callable[[str], Awaitable[JsonObject | None]]
+"""How the server starts the kernel of this name; None: it knows none."""
 
 
 def _unseen(_run: Run) -> None:
@@ -49,6 +52,7 @@ class Executions:
         kernels: Kernels,
         records: RunRecords,
         limits: Limits,
+        kernel_spec: KernelSpecOf,
     ) -> None:
         self._store = store
         self._events = events
@@ -56,6 +60,7 @@ class Executions:
         self._kernels = kernels
         self._records = records
         self._limits = limits
+        self._kernel_spec = kernel_spec
         self._live: dict[str, LiveRun] = {}
 
     async def execute(
@@ -75,9 +80,8 @@ class Executions:
         live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show)
         observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
-            ended = await execute_and_upload(
-                self._runner, self._request(run, notebook, workplace, secrets or {}), live.hear
-            )
+            request = self._request(run, notebook, workplace, secrets or {}, await self._kernel_spec(run.kernel_name))
+            ended = await execute_and_upload(self._runner, request, live.hear)
             output = await asyncio.to_thread(_snapshot, workplace.output) if ended.output_hash else None
             self._records.keep(await observing, ended.environment, live.queued_at)
             return live.end(ended, output), ended.environment
@@ -119,7 +123,14 @@ class Executions:
         stored = self._store.runs.get(run_id)
         return stored is not None and stored.state in ENDED
 
-    def _request(self, run: Run, notebook: Notebook, workplace: Workplace, secrets: dict[str, str]) -> ExecuteNotebook:
+    def _request(
+        self,
+        run: Run,
+        notebook: Notebook,
+        workplace: Workplace,
+        secrets: dict[str, str],
+        kernel_spec: JsonObject | None,
+    ) -> ExecuteNotebook:
         environment = self._kernels.environment(
             run.run_id,
             origin="run",
@@ -140,6 +151,7 @@ class Executions:
             prepare_only=run.prepare_only,
             allow_errors=run.allow_errors,
             kernel_name=run.kernel_name,
+            kernel_spec=kernel_spec,
             timeout_seconds=run.timeout_seconds,
             cell_timeout_seconds=run.cell_timeout_seconds,
             limits=self._limits,
