@@ -5,7 +5,7 @@ export interface IPersonButtonProps {
   readonly onPress: () => void;
   /** What a screen reader says where the label alone is not enough. */
   readonly ariaLabel?: string;
-  readonly look?: 'primary' | 'accept' | 'reject' | 'plain';
+  readonly look?: 'primary' | 'accept' | 'reject' | 'plain' | 'link';
   readonly disabled?: boolean;
   /** For buttons that stay pressed; the state is shown and read out. */
   readonly pressed?: boolean;
@@ -25,7 +25,11 @@ export function PersonButton(props: IPersonButtonProps): JSX.Element {
   return (
     <button
       type="button"
-      className={`jp-Hermes-button jp-mod-${props.look ?? 'plain'}`}
+      className={
+        props.look === 'link'
+          ? 'jp-Hermes-link'
+          : `jp-Hermes-button jp-mod-${props.look ?? 'plain'}`
+      }
       onClick={onClick}
       disabled={props.disabled}
       aria-label={props.ariaLabel}

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Run } from '../api/client';
-import { byAttention, failure, isRepeatable, placeInLine, progressInWords, took } from './model';
+import {
+  byAttention,
+  failure,
+  isRepeatable,
+  notebookOf,
+  placeInLine,
+  progressInWords,
+  took
+} from './model';
 
 function run(fields: Partial<Run> = {}): Run {
   return {
@@ -87,6 +95,11 @@ describe('a run', () => {
     expect(placeInLine(run({ state: 'running' }))).toBeNull();
   });
 
+  it('is its input as long as it has written nothing', () => {
+    expect(notebookOf(run({ state: 'pending' }))).toBe('a.ipynb');
+    expect(notebookOf(run({ started_at: '2026-11-23T12:00:01Z' }))).toBe('runs/a/r.ipynb');
+  });
+
   it('can be repeated when it has ended and had no secrets', () => {
     expect(isRepeatable(run())).toBe(true);
     expect(isRepeatable(run({ state: 'failed', cause: 'cell_error' }))).toBe(true);
@@ -94,8 +107,13 @@ describe('a run', () => {
     expect(isRepeatable(run({ secret_parameters: ['API_KEY'] }))).toBe(false);
   });
 
-  it('stands on top of the list while it goes on', () => {
-    const runs = [run({ run_id: 'old' }), run({ run_id: 'now', state: 'running' })];
-    expect(byAttention(runs).map(r => r.run_id)).toEqual(['now', 'old']);
+  it('stands on top of the list while it goes on, and behind those whose turn comes before', () => {
+    const runs = [
+      run({ run_id: 'old' }),
+      run({ run_id: 'third', state: 'pending', queue_position: 2 }),
+      run({ run_id: 'second', state: 'pending', queue_position: 1 }),
+      run({ run_id: 'now', state: 'running' })
+    ];
+    expect(byAttention(runs).map(r => r.run_id)).toEqual(['now', 'second', 'third', 'old']);
   });
 });

@@ -62,6 +62,11 @@ export function isRepeatable(run: Run): boolean {
   return !isGoingOn(run) && run.origin === 'request' && run.secret_parameters.length === 0;
 }
 
+/** The notebook to show: what the run writes, or its input when it never began and so wrote nothing. */
+export function notebookOf(run: Run): string {
+  return (run.started_at === null ? null : run.output_path) ?? run.input_path;
+}
+
 /** "3 of 12 cells". */
 export function progressInWords(progress: Run['progress']): string {
   return `${progress.cells_done} of ${progress.cells_total} cells`;
@@ -78,7 +83,12 @@ function ordinal(n: number): string {
   return `${n}${suffix}`;
 }
 
-/** Runs going on first, then those that ended; each in the order given. */
+/** Runs that go on first, then those that wait, the next one first, then those that ended in the order given. */
 export function byAttention(runs: readonly Run[]): readonly Run[] {
-  return [...runs.filter(isGoingOn), ...runs.filter(run => !isGoingOn(run))];
+  const waiting = runs.filter(({ state }) => state === 'pending');
+  return [
+    ...runs.filter(({ state }) => state === 'running'),
+    ...waiting.sort((a, b) => (a.queue_position ?? 0) - (b.queue_position ?? 0)),
+    ...runs.filter(run => !isGoingOn(run))
+  ];
 }

@@ -5,6 +5,7 @@ import type { Run } from '../api/client';
 import { describe } from '../api/errors';
 import { PagedList } from '../components/paged_list';
 import { IHermes, IHermesSidebar } from '../tokens';
+import { notebookOf } from './model';
 import { RunList } from './widget';
 
 /** Runs in the sidebar. */
@@ -38,9 +39,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
       render: () => (
         <RunList
           list={list}
-          onOpen={({ output_path }) =>
-            void app.commands.execute('docmanager:open', { path: output_path })
-          }
+          onOpen={run => void app.commands.execute('docmanager:open', { path: notebookOf(run) })}
           onCancel={cancel}
           onRerun={rerun}
         />

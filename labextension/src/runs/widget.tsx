@@ -14,6 +14,7 @@ import {
   failure,
   isGoingOn,
   isRepeatable,
+  notebookOf,
   placeInLine,
   progressInWords,
   stateMark,
@@ -80,7 +81,7 @@ function Item(props: {
         type="button"
         className="jp-Hermes-item"
         onClick={props.onOpen}
-        title={`Open ${run.output_path}`}
+        title={`Open ${notebookOf(run)}`}
       >
         <span className="jp-Hermes-item-line">
           <span className="jp-Hermes-item-title">{fileName(run.input_path)}</span>
@@ -106,14 +107,18 @@ function Item(props: {
 function Going(props: { readonly run: Run; readonly onCancel: () => void }): JSX.Element {
   const { run } = props;
   const [isStopping, setStopping] = React.useState(false);
+  const place = placeInLine(run);
   return (
     <div className="jp-Hermes-progress jp-Hermes-item-progress">
-      <progress
-        max={Math.max(1, run.progress.cells_total)}
-        value={run.progress.cells_done}
-        aria-label={`Progress of ${fileName(run.input_path)}`}
-      />
-      <span>{placeInLine(run) ?? progressInWords(run.progress)}</span>
+      {place === null && (
+        <progress
+          max={Math.max(1, run.progress.cells_total)}
+          value={run.progress.cells_done}
+          aria-label={`Progress of ${fileName(run.input_path)}`}
+        />
+      )}
+      <span>{place ?? progressInWords(run.progress)}</span>
+      {place !== null && <span className="jp-Hermes-spring" />}
       <PersonButton
         label="Stop"
         ariaLabel={`Stop the run of ${fileName(run.input_path)}`}
@@ -134,6 +139,7 @@ function Ended(props: { readonly run: Run; readonly onRerun: () => Promise<void>
     <div className="jp-Hermes-progress jp-Hermes-item-progress">
       <PersonButton
         label="Run again"
+        look="link"
         ariaLabel={`Run ${fileName(run.input_path)} again`}
         disabled={isAsked}
         onPress={() => {
