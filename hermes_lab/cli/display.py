@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,18 +11,23 @@ from typing import Any, TextIO
 
 from hermes_lab.cli.cell_names import cell_names
 from hermes_lab.cli.exits import CommandFailed
+from hermes_lab.model.ansi import without_ansi
 from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.runner.protocol import ExecutionEvent, ExecutionQueued
 
+_SECONDS_BETWEEN_TICKS = 1.0
+
 
 class ProgressBar:
-    """papermill's bar of cells, with the name of the one that runs."""
+    """papermill's bar of cells, with the name of the one that runs. To be made where an event loop runs."""
 
     def __init__(self, notebook: Notebook) -> None:
         from tqdm import tqdm
 
         self._names = cell_names(notebook)
         self._bar: Any = tqdm(total=len(self._names), unit="cell", desc="Executing", file=sys.stderr)
+        # In a file each moment would be a line more.
+        self._clock = asyncio.create_task(self._tick()) if sys.stderr.isatty() else None
 
     def show(self, event: ExecutionEvent) -> None:
         """Take in how far the run is."""
@@ -35,7 +41,21 @@ class ProgressBar:
 
     def close(self) -> None:
         """Leave the bar as it stands."""
+        if self._clock is not None:
+            self._clock.cancel()
         self._bar.close()
+
+    async def _tick(self) -> None:
+        """Show that time goes by in a cell that takes long, and that nothing hangs."""
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_TICKS)
+            self._bar.refresh()
+
+
+def show_traceback(lines: list[str]) -> None:
+    """Write a traceback to standard error, in colours on a terminal alone."""
+    text = "\n".join(lines)
+    print(text if sys.stderr.isatty() else without_ansi(text), file=sys.stderr)
 
 
 class Echo:

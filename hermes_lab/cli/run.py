@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
-from hermes_lab.cli.display import Echo, ProgressBar
+from hermes_lab.cli.display import Echo, ProgressBar, show_traceback
 from hermes_lab.cli.exits import CANCELLED, FAILED, KERNEL, OK, TIMED_OUT, USAGE, CommandFailed
 from hermes_lab.cli.notebook_help import notebook_help
 from hermes_lab.cli.parameters import parameters, secrets
@@ -158,14 +158,21 @@ def _print_json(ended: ExecutionEnded, output: str) -> None:
 def _print_words(ended: ExecutionEnded, output: str) -> None:
     result = ended.result
     seconds = f" in {result.duration_seconds:.1f} s" if result else ""
-    print(f"{ended.state}{seconds}: {ended.progress.cells_done} of {ended.progress.cells_total} code cells")
+    # Whoever pressed Ctrl-C knows why it ended; to them it is no failure.
+    state = "interrupted" if ended.cause == "interrupted" else ended.state
+    print(f"{state}{seconds}: {ended.progress.cells_done} of {ended.progress.cells_total} code cells")
     for name, scrap in (result.scraps if result else {}).items():
         print(f"  {name} = {json.dumps(scrap)[:200]}")
     if ended.output_hash is not None:
         print(f"output: {output}")
-    if ended.state == "failed":
+    if ended.state == "failed" and ended.cause != "interrupted":
         failed = result.failed_cell if result else None
-        what = f"cell {failed.index} ({failed.cell_id}): {failed.ename}: {failed.evalue}" if failed else ended.message
+        if failed and ended.cause == "cell_error":
+            show_traceback(failed.traceback)
+        # Counted from 1, as in all that people read.
+        what = (
+            f"cell {failed.index + 1} ({failed.cell_id}): {failed.ename}: {failed.evalue}" if failed else ended.message
+        )
         print(f"jupyter hermes: {' '.join(str(what).split())}", file=sys.stderr)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterator
 
+from hermes_lab.model.ansi import without_ansi
 from hermes_lab.model.mcp import CellText, ChangeText, DiffOutcome, NotebookPortion, OutputText, ReadNotebook
 from hermes_lab.model.payload import JsonObject
 
 _OUTPUT_CHARACTERS = 4_000
 _DIFF_CHARACTERS = 4_000
 _DIFF_CHANGES = 200
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _AS_TEXT = ("text/markdown", "text/latex", "text/plain")
 """Media types that a model reads, best first."""
 
@@ -43,11 +42,6 @@ def portion(content: JsonObject, request: ReadNotebook) -> NotebookPortion:
         next_cell=end if end < len(cells) else None,
         **({"outputs_left_out": left_out} if left_out else {}),
     )
-
-
-def without_ansi(text: str) -> str:
-    """Without the escape sequences that colour a terminal."""
-    return _ANSI.sub("", text)
 
 
 def shortened(text: str, limit: int) -> tuple[str, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from hermes_lab.handlers.mcp_notebooks import shortened, without_ansi
+from hermes_lab.handlers.mcp_notebooks import shortened
+from hermes_lab.model.ansi import without_ansi
 from hermes_lab.model.mcp import (
     ChangeOutcome,
     EvidenceGlance,

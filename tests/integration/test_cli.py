@@ -156,7 +156,10 @@ def test_the_output_goes_below_runs_and_replaces_nothing(alone: CommandLine) -> 
 def test_the_exit_code_says_what_went_wrong(alone: CommandLine) -> None:
     alone.write("bad.ipynb", code("good", "1"), code("bad", "1 / 0"))
     failed = alone.run("run", "bad.ipynb", exit_code=1)
-    assert "cell 1 (bad): ZeroDivisionError: division by zero" in failed.stderr
+    *traceback, last = failed.stderr.splitlines()
+    assert last == "jupyter hermes: cell 2 (bad): ZeroDivisionError: division by zero"
+    assert [line for line in traceback if line.startswith("----> 1") and "1 / 0" in line], failed.stderr
+    assert "\x1b" not in failed.stderr
     alone.write("dead.ipynb", code("dead", "import os\nos._exit(7)"))
     assert alone.json("run", "dead.ipynb", exit_code=3)["failed_cell"]["ename"] == "KernelDied"
     alone.write("slow.ipynb", code("slow", "import time\ntime.sleep(60)"))
@@ -184,6 +187,7 @@ def test_a_run_that_is_interrupted_leaves_no_kernel_and_a_whole_output(
         command.send_signal(number)
         said, _ = command.communicate(timeout=60)
     assert command.returncode == 130, said
+    assert said.startswith("interrupted in "), said
     assert kernels
     assert not [kernel for kernel in kernels if kernel.is_running()]
     cells = json.loads((alone.folder / "out.ipynb").read_text())["cells"]
