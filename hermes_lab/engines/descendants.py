@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import psutil
@@ -17,23 +17,28 @@ import psutil
 _GONE_WITHIN: Final = 5.0
 """Seconds after which a process that cannot die is given up."""
 _LOOK_AGAIN: Final = 0.005
+_EMPTY_LOOKS: Final = 2
 
 
 def kill_descendants(
-    variable: str, mark: str, *, session: int | None = None, known: Iterable[psutil.Process] = ()
+    variable: str, mark: str, *, session: int | None = None, more: Callable[[], Iterable[psutil.Process]] = tuple
 ) -> int:
     """Kill all that belongs, wait until it is gone, and answer how many processes there were. Blocks.
 
     ``variable`` is the environment variable that holds the mark, ``session`` the id of the program's session,
-    ``known`` are processes seen earlier whose link to it may be lost by now. Looks again after each kill, for a
-    process may fork while it is being killed.
+    ``more`` answers with processes that belong to it by what the caller knows. Looks again after each kill, for a
+    process may fork while it is being killed, and once more when nothing is found, for one that ends hands on its
+    children at a moment of its own.
     """
     deadline = time.monotonic() + _GONE_WITHIN
-    found, killed = set(known), set()
+    found: set[psutil.Process] = set()
+    killed: set[psutil.Process] = set()
+    empty_looks = 0
     while time.monotonic() < deadline:
-        found |= set(_belonging(variable, mark, session))
+        found |= {*_belonging(variable, mark, session), *more()}
         alive = {process for process in found if _is_alive(process)}
-        if not alive:
+        empty_looks = 0 if alive else empty_looks + 1
+        if empty_looks == _EMPTY_LOOKS:
             break
         killed |= alive
         for process in alive:

@@ -35,7 +35,8 @@ def strangers() -> set[psutil.Process]:
     try:
         command = parent.cmdline()
         is_runners_keeper = str(PROGRAM) in command and command[-len(_RUNNER) - 2 : -2] == _RUNNER
-        return {child for child in parent.children() if child.pid != os.getpid()} if is_runners_keeper else set()
+        others = [child for child in parent.children() if child.pid != os.getpid()] if is_runners_keeper else []
+        return {each for child in others for each in descendants(child)}
     except psutil.Error:  # it ends, and sees to what it has
         return set()
 
@@ -46,4 +47,5 @@ def kill_run(run_id: str, known: Iterable[psutil.Process] = (), session: int | N
     ``known`` are processes seen earlier, whose link to the kernel may be lost by now; ``session`` is the id
     of the kernel's session.
     """
-    kill_descendants(RUN_MARKER, run_id, session=session, known={*known, *strangers()})
+    seen = set(known)
+    kill_descendants(RUN_MARKER, run_id, session=session, more=lambda: seen | strangers())

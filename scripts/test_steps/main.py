@@ -43,6 +43,7 @@ def main(description: str | None) -> int:
     step("tests")
     if failed:
         note(f"FAILED before the tests: {', '.join(failed)}")
-    tests = ["-n", "2", "--dist", "loadfile", *arguments]
+    # Not the longest file first: the order of tests/conftest.py.
+    tests = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments]
     done = subprocess.run([programs / "python", "-m", "pytest", *tests], cwd=CHECKOUT, env=environment, check=False)
     return 1 if failed else done.returncode

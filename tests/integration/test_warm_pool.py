@@ -16,6 +16,7 @@ from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import ExecutionEnded
 from hermes_lab.runner.supervisor import SupervisedRunner
 from tests.run_requests import Asked, Bench, until
+from tests.servers import Server
 from tests.written_notebooks import Json, code
 
 pytestmark = pytest.mark.requirement("KERNEL-4")
@@ -61,8 +62,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def waiting() -> list[psutil.Process]:
-    """The kernels below this process."""
-    return [each for each in psutil.Process().children(recursive=True) if is_kernel(each)]
+    """The kernels below this process, but for those of servers that other tests share."""
+    of_servers = {
+        each for server in Server.started for each in psutil.Process(server.process_id).children(recursive=True)
+    }
+    below = psutil.Process().children(recursive=True)
+    return [each for each in below if each not in of_servers and is_kernel(each)]
 
 
 def is_kernel(process: psutil.Process) -> bool:
