@@ -131,7 +131,7 @@ class HermesHandler(APIHandler):
             body = error.body()
             status_code = error.status
         else:
-            body = _foreign(status_code, error)
+            body = _foreign(status_code, error, f"{self.request.method} {self.request.path} was refused.")
         self.answer(body.model_dump(mode="json"), status_code)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
@@ -163,8 +163,8 @@ def _invalid_token() -> NotAllowed:
     return NotAllowed("The token is unknown, revoked or expired.", code="invalid_token")
 
 
-def _foreign(status: int, error: BaseException | None) -> ErrorBody:
-    message = error.log_message if isinstance(error, HTTPError) and error.log_message else "The request failed."
+def _foreign(status: int, error: BaseException | None, otherwise: str) -> ErrorBody:
+    message = error.log_message if isinstance(error, HTTPError) and error.log_message else otherwise
     if status >= 500:
         return ErrorBody(
             message="Something went wrong in the server; its log says what.",

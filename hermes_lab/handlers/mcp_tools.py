@@ -29,7 +29,7 @@ from hermes_lab.model.mcp import (
 from hermes_lab.model.notebooks import GetNotebook
 from hermes_lab.model.payload import JsonObject, Page, Payload
 from hermes_lab.model.proposals import CreateProposal, GetProposal, ListProposals, ProposalSummary
-from hermes_lab.model.runs import CreateRun, GetRun
+from hermes_lab.model.runs import CancelRun, CreateRun, GetRun
 from hermes_lab.operations import BY_NAME, perform
 from hermes_lab.services.services import Services
 
@@ -95,6 +95,10 @@ async def _get_run(caller: Caller, request: GetRun) -> Payload:
     return run_outcome(await caller.perform("get_run", request.model_copy(update={"until": "ended"})))
 
 
+async def _cancel_run(caller: Caller, request: CancelRun) -> Payload:
+    return run_outcome(await caller.perform("cancel_run", request))
+
+
 async def _propose_change(caller: Caller, request: CreateProposal) -> Payload:
     return proposal_outcome(await caller.perform("create_proposal", request))
 
@@ -146,7 +150,7 @@ TOOLS: tuple[Tool, ...] = (
         title="Run a notebook",
         description="Run a notebook as it is, from beginning to end, in a fresh kernel. Parameters replace the values"
         " of its cell tagged `parameters`. The notebook itself is not changed; the executed copy is at output_path."
-        " Waits for the end; if the run goes on longer, continue with get_run.",
+        " Waits for the end; if the run goes on longer, continue with get_run, or stop it with cancel_run.",
         operations=("create_run", "get_run"),
         request=RunAndWait,
         answer=RunOutcome,
@@ -164,6 +168,18 @@ TOOLS: tuple[Tool, ...] = (
         answer=RunOutcome,
         call=_get_run,
         read_only=True,
+        idempotent=True,
+    ),
+    Tool(
+        name="cancel_run",
+        title="Stop a run",
+        description="Stop a run of your own, and everything that its kernel started. It ends as `cancelled`, seconds"
+        " later where a cell does not heed the interrupt; its output notebook says how far it came.",
+        operations=("cancel_run",),
+        request=CancelRun,
+        answer=RunOutcome,
+        call=_cancel_run,
+        destructive=True,
         idempotent=True,
     ),
     Tool(

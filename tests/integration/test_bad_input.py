@@ -451,7 +451,9 @@ def test_an_unknown_route_is_not_found(person: Client) -> None:
 
 
 def test_a_method_that_a_route_does_not_have_is_told(person: Client) -> None:
-    assert error(person.delete("runs")) == (405, "method_not_allowed")
+    answer = person.delete("runs")
+    assert error(answer) == (405, "method_not_allowed")
+    assert answer.json()["message"] == "DELETE /hermes/api/runs was refused."
     assert error(person.request("PUT", "/hermes/api/proposals", json={})) == (405, "method_not_allowed")
 
 

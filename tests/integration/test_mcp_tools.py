@@ -125,6 +125,15 @@ def test_a_run_that_takes_longer_than_the_wait_goes_on_with_get_run(agent: Clien
     assert "next_step" not in ended
 
 
+def test_a_run_that_takes_too_long_is_stopped(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("endless.ipynb", code("endless", "import time\nwhile True:\n    time.sleep(1)"))
+    run = call(agent, "run_notebook", input_path=path, wait=0)
+    stopped = call(agent, "cancel_run", run_id=run["run_id"])
+    assert stopped["run_id"] == run["run_id"]
+    assert call(agent, "get_run", run_id=run["run_id"], wait=60)["state"] == "cancelled"
+    assert call(agent, "cancel_run", run_id=run["run_id"])["state"] == "cancelled"
+
+
 def test_a_failed_cell_is_told_without_terminal_colours_and_its_large_scraps_are_counted(
     agent: Client, workspace: Workspace
 ) -> None:
@@ -242,6 +251,7 @@ def test_answers_are_what_the_output_schema_says_and_the_text_says_the_same(agen
         "get_notebook": {"path": path, "outputs": True},
         "get_run": {"run_id": run["run_id"]},
         "run_notebook": {"input_path": path, "wait": 0},
+        "cancel_run": {"run_id": run["run_id"]},
         "propose_change": {
             "path": path,
             "base_hash": proposal["base_hash"],
