@@ -61,7 +61,8 @@ def _refusals() -> Iterator[None]:
         code = KERNEL if error.code == "kernel_not_found" else USAGE
         # The command line calls the switch by its own name, and has another way to give text.
         message = error.message.replace("`allow_unknown`", "--allow-unknown")
-        hint = " -r gives a value as text." if error.code == "parameter_type" else ""
+        wants_text = error.code == "parameter_type" and "declared as str" in error.message
+        hint = " -r gives a value as text." if wants_text else ""
         raise CommandFailed(f"{message}{hint}", code) from error
 
 
@@ -163,7 +164,10 @@ def _print_words(ended: ExecutionEnded, output: str) -> None:
     print(f"{state}{seconds}: {ended.progress.cells_done} of {ended.progress.cells_total} code cells")
     for name, scrap in (result.scraps if result else {}).items():
         print(f"  {name} = {json.dumps(scrap)[:200]}")
-    if ended.output_hash is not None:
+    if ended.state == "completed" and ended.message:
+        print(ended.message)
+    # Where an upload failed nothing is at the URL; the message says where the notebook is.
+    if ended.output_hash is not None and (ended.cause != "output_unwritable" or scheme_of(output) is None):
         print(f"output: {output}")
     if ended.state == "failed" and ended.cause != "interrupted":
         failed = result.failed_cell if result else None

@@ -36,11 +36,13 @@ def find_kernel_spec(name: str) -> KernelSpec:
     Raises:
         InvalidRequest: there is none; code `kernel_not_found`, field ``kernel_name``.
     """
+    manager = KernelSpecManager(kernel_dirs=_kernel_folders())
     try:
-        return KernelSpecManager(kernel_dirs=_kernel_folders()).get_kernel_spec(name)
+        return manager.get_kernel_spec(name)
     except NoSuchKernel as error:
+        installed = ", ".join(sorted(manager.find_kernel_specs())) or "none"
         raise InvalidRequest(
-            f"There is no kernel {name!r} here.", code="kernel_not_found", field="kernel_name"
+            f"There is no kernel {name!r}; installed: {installed}.", code="kernel_not_found", field="kernel_name"
         ) from error
 
 

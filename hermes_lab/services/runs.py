@@ -227,7 +227,7 @@ class Runs:
         known = await self._kernel_descriptions()
         if name not in known:
             raise InvalidRequest(
-                f"There is no kernel {name!r}; there are {', '.join(sorted(known))}.",
+                f"There is no kernel {name!r}; installed: {', '.join(sorted(known))}.",
                 code="kernel_not_found",
                 field="kernel_name",
             )

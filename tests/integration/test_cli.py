@@ -164,7 +164,9 @@ def test_the_exit_code_says_what_went_wrong(alone: CommandLine) -> None:
     assert alone.json("run", "dead.ipynb", exit_code=3)["failed_cell"]["ename"] == "KernelDied"
     alone.write("slow.ipynb", code("slow", "import time\ntime.sleep(60)"))
     assert alone.json("run", "slow.ipynb", "--timeout", "3", exit_code=4)["failed_cell"]["ename"] == "CellTimeout"
-    assert "cobol" in alone.refusal("run", "bad.ipynb", "-k", "cobol", exit_code=3)
+    refused = alone.refusal("run", "bad.ipynb", "-k", "cobol", exit_code=3)
+    assert "no kernel 'cobol'; installed:" in refused
+    assert "python3" in refused
     (alone.folder / "not.ipynb").write_text("{}")
     alone.refusal("run", "not.ipynb")
     alone.refusal("run", "bad.ipynb", "--timeout", "0")

@@ -80,9 +80,17 @@ def test_what_cannot_be_used_is_one_line_and_nothing_runs(alone: CommandLine, as
     assert [path.name for path in alone.folder.iterdir()] == ["n.ipynb"]
 
 
+def test_errors_that_are_allowed_are_counted(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("bad", "1 / 0"), code("good", "1"))
+    said = alone.run("run", "n.ipynb", "out.ipynb", "--allow-errors")
+    assert "1 of the cells failed, which this run allows." in said.stdout
+    assert said.stderr == ""
+
+
 def test_text_for_a_parameter_that_is_text_is_given_with_r(alone: CommandLine) -> None:
-    alone.write("n.ipynb", code("p", "zip: str = ''", tags=["parameters"]), code("show", "print(zip)"))
+    alone.write("n.ipynb", code("p", "zip: str = ''\ncount: int = 1", tags=["parameters"]), code("show", "print(zip)"))
     assert "-r gives a value as text" in alone.refusal("run", "n.ipynb", "out.ipynb", "-p", "zip", "01234")
+    assert "-r " not in alone.refusal("run", "n.ipynb", "out.ipynb", "-p", "count", "six")
     alone.run("run", "n.ipynb", "out.ipynb", "-r", "zip", "01234")
     assert printed(alone) == "01234\n"
 
