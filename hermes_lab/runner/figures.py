@@ -83,7 +83,7 @@ class KeptMeter:
         if not self._known:
             return None, self._peak or None
         spent = self._cpu_seconds(self._known)
-        cpu = None if spent is None else max(spent - self._began_at, 0.0)
+        cpu = None if spent is None else _difference(spent, self._began_at)
         self._peak = max(self._peak, *(self._largest(pid) for pid in self._known))
         return cpu, self._peak or None
 
@@ -150,7 +150,7 @@ class PortableMeter:
         members = self._members()
         if self._began_at is None or not members:
             return None, None
-        cpu = max(sum(map(self._cpu_seconds, members)) - self._began_at, 0.0)
+        cpu = _difference(sum(map(self._cpu_seconds, members)), self._began_at)
         return cpu, sum(map(self._memory, members)) or None
 
     def stop(self) -> None:
@@ -175,3 +175,8 @@ class PortableMeter:
             return int(process.memory_info().rss)
         except psutil.Error:
             return 0
+
+
+def _difference(seconds: float, before: float) -> float:
+    """Between two readings, in seconds. To the microsecond: nothing counts finer, and what a float adds is noise."""
+    return round(max(seconds - before, 0.0), 6)

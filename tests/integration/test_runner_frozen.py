@@ -58,6 +58,7 @@ async def test_each_cell_says_what_it_cost(bench: Bench) -> None:
     assert idle.cpu_seconds is not None
     assert busy.cpu_seconds is not None
     assert busy.cpu_seconds > idle.cpu_seconds
+    assert busy.cpu_seconds == round(busy.cpu_seconds, 6)
     assert idle.peak_memory_bytes is not None
     assert busy.peak_memory_bytes is not None
     assert busy.peak_memory_bytes > 80_000_000
