@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
-_LOW_PRIORITY = 15
+_LOW_PRIORITY = 5
+"""Beside a processor that others keep busy, about a quarter of it: at a much lower one it would never be ready."""
 _MAY_RAISE_AGAIN = 1 << 23
 """Linux's capability CAP_SYS_NICE."""
 _LOOK_SECONDS = 0.05

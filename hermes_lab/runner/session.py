@@ -84,6 +84,7 @@ class Session:
             client.close()
             for outputs in client.outputs:
                 self._account.recount(outputs)
+            self._account.tell()  # nobody waits for the kernel's own end to hear how the last cell went
 
     def _attend(self, _reason: asyncio.Future[Any]) -> None:
         if not self._attention.done():
