@@ -12,6 +12,7 @@ describe('moments', () => {
     expect(ago('2026-11-22T12:00:00Z', NOW)).toBe('yesterday');
     expect(ago('2026-11-23T11:57:00Z', NOW, 'short')).toBe('3m ago');
     expect(ago('2024-11-23T12:00:00Z', NOW)).toBe('2 years ago');
+    expect(ago('2026-11-23T12:00:25Z', NOW, 'short')).toBe('just now');
   });
 
   it('shows tenths only where they matter', () => {

@@ -16,15 +16,17 @@ const RELATIVE = {
   short: new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'narrow' })
 };
 
-/** "3 minutes ago", "in 2 hours", "just now"; in the short form "3m ago". */
+/**
+ * "3 minutes ago", "just now"; in the short form "3m ago". What seems to lie ahead is "just now": a view's clock beats
+ * only now and then, and the server's may be ahead of it.
+ */
 export function ago(moment: string, now: Date, form: 'long' | 'short' = 'long'): string {
-  const seconds = (new Date(moment).getTime() - now.getTime()) / 1000;
-  const size = Math.abs(seconds);
+  const size = (now.getTime() - new Date(moment).getTime()) / 1000;
   if (size < 10) {
     return 'just now';
   }
   const [, unitSeconds, unit] = STEPS.find(([limit]) => size < limit) ?? STEPS[0]!;
-  return RELATIVE[form].format(Math.trunc(seconds / unitSeconds), unit);
+  return RELATIVE[form].format(-Math.trunc(size / unitSeconds), unit);
 }
 
 /** "0.4 s", "12 s", "3 min 5 s", "2 h 10 min". */
