@@ -47,6 +47,9 @@ class CreateEvidence(Payload):
 
     proposal_id: str
     parameters: dict[str, Any] = Field(default_factory=dict)
+    allow_unknown: bool = Field(
+        default=False, description="Inject parameters too that neither notebook's cell tagged `parameters` has"
+    )
     timeout_seconds: float | None = Field(default=None, gt=0, description="For each of the two runs")
     sandbox: bool | None = Field(
         default=None,

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hermes_lab.engines.papermill import check_parameters
+from hermes_lab.engines.papermill import check_known, check_parameters
 from hermes_lab.engines.paths import Root
 from hermes_lab.engines.sandbox_probe import probe
 from hermes_lab.engines.scratch import copy_folder
 from hermes_lab.model.actors import Actor
-from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, NotAllowed, NotFound, Unavailable
+from hermes_lab.model.errors import (
+    Conflict,
+    HermesError,
+    IllegalTransition,
+    InvalidRequest,
+    NotAllowed,
+    NotFound,
+    Unavailable,
+)
 from hermes_lab.model.evidence import (
     CreateEvidence,
     DecideEvidence,
@@ -25,6 +33,7 @@ from hermes_lab.model.evidence import (
     GetEvidence,
     compare_scraps,
 )
+from hermes_lab.model.kernels import KernelDescription
 from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import Proposal
 from hermes_lab.model.runs import Run
@@ -108,7 +117,7 @@ class EvidenceService:
             NotAllowed: agents may not execute what they wrote, or not outside of the sandbox.
             Unavailable: it is for the sandbox, and there is none on this machine; code `sandbox_unavailable`.
             Conflict: other evidence of the proposal waits for a person.
-            InvalidRequest: an unknown kernel, or a parameter that no kernel can be given.
+            InvalidRequest: an unknown kernel, or a parameter that no kernel can be given or neither notebook declares.
         """
         proposal = self._views.stored(request.proposal_id)
         if proposal.state != "open":
@@ -125,7 +134,8 @@ class EvidenceService:
             self._refuse_second_question(proposal)
         proposed = self._views.snapshot(proposal.proposal_hash)
         kernel = await self._runs.kernel_of(proposed, None)
-        await asyncio.to_thread(check_parameters, request.parameters, kernel.name, kernel.language)
+        base = self._views.base(proposal)
+        await asyncio.to_thread(_check_parameters, [proposed, *([base] if base else [])], request, kernel)
         evidence = Evidence(
             evidence_id=new_id(),
             proposal_id=proposal.proposal_id,
@@ -292,6 +302,20 @@ class EvidenceService:
     async def _view(self, evidence: Evidence) -> Evidence:
         proposal = await self._views.view(self._views.stored(evidence.proposal_id))
         return next(each for each in proposal.evidence if each.evidence_id == evidence.evidence_id)
+
+
+def _check_parameters(notebooks: list[Notebook], request: CreateEvidence, kernel: KernelDescription) -> None:
+    """Refuse a parameter that the kernel cannot be given, or that none of the notebooks declares."""
+    check_parameters(request.parameters, kernel.name, kernel.language)
+    for name, value in () if request.allow_unknown else request.parameters.items():
+        refusals = []
+        for notebook in notebooks:
+            try:
+                check_known(notebook, {name: value}, kernel.name, kernel.language)
+            except InvalidRequest as error:
+                refusals.append(error)
+        if len(refusals) == len(notebooks):
+            raise refusals[0]
 
 
 async def _refuse_without_sandbox(actor: Actor) -> None:

@@ -56,6 +56,21 @@ def test_base_and_proposal_run_with_the_same_parameters_and_their_scraps_are_com
     assert output["notebook"]["cells"]
 
 
+@pytest.mark.requirement("EVID-1")
+def test_a_parameter_that_neither_notebook_declares_is_refused(agent: Client, workspace: Workspace) -> None:
+    path = workspace.write("report.ipynb", PARAMETERS, GLUE)
+    both = propose(agent, path, replace("params", "factor = added = 1"))
+
+    refused = agent.post("evidence", proposal_id=both["proposal_id"], parameters={"factr": 2})
+    assert error(refused) == (400, "unknown_parameter")
+    assert refused.json()["details"]["field"] == "parameters.factr"
+
+    for asked in ({"parameters": {"added": 2}}, {"parameters": {"factr": 2}, "allow_unknown": True}):
+        started = agent.post("evidence", proposal_id=both["proposal_id"], **asked)
+        assert started.status_code == 202
+        assert agent.wait_until_ended(started)["verdict"] == "green"
+
+
 @pytest.mark.requirement("EVID-3")
 def test_a_proposal_that_does_not_run_has_red_evidence(agent: Client, workspace: Workspace) -> None:
     path = workspace.write("report.ipynb", PARAMETERS, code("last", "print(1)"))

@@ -899,6 +899,12 @@ export interface components {
         [key: string]: unknown;
       };
       /**
+       * Allow Unknown
+       * @description Inject parameters too that neither notebook's cell tagged `parameters` has
+       * @default false
+       */
+      allow_unknown?: boolean;
+      /**
        * Timeout Seconds
        * @description For each of the two runs
        * @default null
@@ -3696,6 +3702,12 @@ export interface operations {
           parameters?: {
             [key: string]: unknown;
           };
+          /**
+           * Allow Unknown
+           * @description Inject parameters too that neither notebook's cell tagged `parameters` has
+           * @default false
+           */
+          allow_unknown?: boolean;
           /**
            * Timeout Seconds
            * @description For each of the two runs
