@@ -19,14 +19,17 @@ from hermes_lab.model.payload import JsonObject
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 30.0
+_ANSWER = b"hermes_lab: "
+"""How the line with the answer begins: what an environment runs at every start may print something, too."""
 # The folder that `-c` puts first is the present one; what lies there is no part of the environment.
-_ASK = """
+_ASK = f"""
 import sys
 sys.path.pop(0)
 import json
 from importlib.metadata import distributions
-packages = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
-json.dump({"interpreter": sys.executable, "packages": packages, "folders": sys.path}, sys.stdout)
+packages = {{d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"] and d.version}}
+answer = {{"interpreter": sys.executable, "packages": packages, "folders": sys.path}}
+print("\\n{_ANSWER.decode()}" + json.dumps(answer))
 """
 
 
@@ -87,8 +90,9 @@ async def _run_interpreter(program: str, variables: dict[str, str]) -> JsonObjec
         asked.kill()
         await asked.wait()
         answer, complaint = b"", b"it took too long"
-    if asked.returncode != 0:
+    told = next((line for line in answer.splitlines() if line.startswith(_ANSWER)), None)
+    if asked.returncode != 0 or told is None:
         _LOG.warning("%s did not say which packages it has: %s", program, complaint.decode(errors="replace"))
         return None
-    listed: JsonObject = json.loads(answer)
+    listed: JsonObject = json.loads(told.removeprefix(_ANSWER))
     return listed

@@ -37,10 +37,13 @@ class InProcessRunner:
         self._warm_kernels = WarmKernels(warm_kernels, runtime_folder) if warm_kernels else None
         self._describing: asyncio.Task[None] | None = None
         self._executions: dict[str, tuple[Execution | Preparation, asyncio.Task[ExecutionEnded]]] = {}
+        self._closing = False
 
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`. A cancelled caller still leaves no kernel behind."""
         execution = self._begun(request, on_event)
+        if self._closing:
+            execution.stop("interrupted")
         task = asyncio.create_task(execution.run())
         self._executions[request.run_id] = execution, task
         try:
@@ -79,7 +82,8 @@ class InProcessRunner:
         self._stop([run_id], "cancelled")
 
     async def close(self) -> None:
-        """See `NotebookRunner.close`."""
+        """See `NotebookRunner.close`. A run that comes later ends as `interrupted`, too."""
+        self._closing = True
         tasks = [task for _, task in self._executions.values()]
         self._stop(list(self._executions), "interrupted")
         if tasks:

@@ -50,11 +50,11 @@ def from_reply(reply: JsonObject, cell: FailedCell, *, expected: bool, allowed: 
     if reply["status"] == "ok":
         return CellOutcome("completed")
     ename, evalue = reply.get("ename", "Error"), reply.get("evalue", "")
+    if expected:
+        return CellOutcome("completed")
     if ename == "SystemExit" and evalue in _SUCCESSFUL_EXITS:
         message = f"Cell {cell.index + 1} ended the run with sys.exit(); the cells after it were not run."
         return CellOutcome("completed", Outcome("completed", message=message))
-    if expected:
-        return CellOutcome("completed")
     at = cell.model_copy(update={"ename": ename, "evalue": evalue, "traceback": list(reply.get("traceback") or [])})
     if allowed:
         return CellOutcome("failed", failed_cell=at)

@@ -143,6 +143,12 @@ async def test_an_exit_that_means_success_ends_the_run_as_completed(bench: Bench
     assert bench.states(ended) == ["completed", "not_run"]
 
 
+async def test_an_exit_that_is_expected_ends_nothing(bench: Bench) -> None:
+    ended, _ = await bench.run(code("exits", "import sys; sys.exit()", tags=["raises-exception"]), code("after", "1"))
+    assert ended.state == "completed"
+    assert bench.states(ended) == ["completed", "completed"]
+
+
 async def test_an_exit_that_means_failure_fails_the_run(bench: Bench) -> None:
     ended, _ = await bench.run(code("exits", "import sys; sys.exit(3)"), code("after", "1"))
     assert (ended.state, ended.cause) == ("failed", "cell_error")
@@ -345,6 +351,25 @@ async def test_the_run_says_what_it_ran_in(bench: Bench) -> None:
     assert first.environment.interpreter == asked.printed("a").strip()
     assert "ipykernel" in first.environment.packages
     assert first.environment == second.environment
+
+
+async def test_what_an_interpreter_prints_whenever_it_starts_costs_no_run_its_end(bench: Bench, tmp_path: Path) -> None:
+    customised = tmp_path / "customised"
+    customised.mkdir()
+    (customised / "sitecustomize.py").write_text("import atexit\nprint('hello')\natexit.register(print, 'bye')\n")
+    ended, _ = await bench.run(code("a", "1"), environment={"PYTHONPATH": str(customised)})
+    assert ended.state == "completed"
+    assert ended.environment is not None
+    assert "ipykernel" in ended.environment.packages
+
+
+async def test_a_run_that_comes_when_the_runner_is_closed_executes_nothing(bench: Bench) -> None:
+    await bench.runner.close()
+    ended, asked = await bench.run(code("a", "open('written', 'w')"))
+    assert (ended.state, ended.cause) == ("failed", "interrupted")
+    assert bench.states(ended) == ["not_run"]
+    assert asked.output["metadata"]["hermes"]["state"] == "failed"
+    assert not (bench.folder / "written").exists()
 
 
 def papermill_output(folder: Path, notebook: Json, parameters: Json) -> Json:
