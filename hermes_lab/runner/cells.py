@@ -26,6 +26,8 @@ _IDLE_PATIENCE_SECONDS = 4.0
 """How long the end of a cell's output may stay away when nothing comes at all; nbclient's `iopub_timeout`."""
 _ASK_AGAIN_SECONDS = 1.0
 _SUBSCRIBED_SECONDS = 0.1
+_NO_REPLY = "NoReply"
+_WITHOUT_REPLY = "The kernel could not execute this cell, and did not say why; its source may hold what is no text."
 _SKIP_TAG = "skip-execution"
 _ERROR_TAG = "raises-exception"
 
@@ -169,7 +171,7 @@ class CellClient:
         self._wire.close()
         for request in self._requests.values():
             for message in request.mask.release():
-                self._apply(message, request)
+                self._publish(message, request)
         self._widgets.close()
 
     def _on_shell(self, message: Message) -> None:
@@ -227,6 +229,21 @@ class CellClient:
         if state == "idle":
             request.is_idle = True
             request.end_where_complete()
+            if request.reply is None:
+                self._wait_for_reply(request)
+
+    def _wait_for_reply(self, request: CellRequest, seen: int = -1) -> None:
+        """A kernel that fails in its own code says that it is done with a cell, and never how it went."""
+        if request.reply is not None:
+            return
+        if seen != self._wire.received:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_IDLE_PATIENCE_SECONDS, self._wait_for_reply, request, self._wire.received)
+            return
+        error = {"ename": _NO_REPLY, "evalue": _WITHOUT_REPLY, "traceback": [_WITHOUT_REPLY]}
+        self._apply(Message("error", {}, {}, error, []), request)
+        request.reply = {"status": "error", **error}
+        request.end_where_complete()
 
     def _apply(self, message: Message, request: CellRequest) -> None:
         try:

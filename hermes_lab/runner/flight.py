@@ -97,7 +97,7 @@ def _settle(output: Path, runner_pid: int, cells: list[CellTiming]) -> str | Non
 
 
 def _settle_cell(metadata: JsonObject, state: CellState) -> None:
-    metadata["hermes"] = {"status": state}
+    metadata["hermes"] = {**metadata.get("hermes", {}), "status": state}
     metadata["papermill"].update(status=STATUS[state])
     if state != "not_run":
         metadata["papermill"].update(exception=state != "completed")

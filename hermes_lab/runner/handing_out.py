@@ -81,7 +81,10 @@ async def _ask(client: AsyncKernelClient, source: str, names: dict[str, Any], se
     answer = reply.get("user_expressions", {}).get("hermes", {})
     if answer.get("status") != "ok":
         raise NotAnswered(str(answer.get("evalue", reply)))
-    told: JsonObject = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+    try:
+        told: JsonObject = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+    except (ValueError, SyntaxError, LookupError, TypeError) as error:  # it shows text in a way of its own
+        raise NotAnswered(f"the answer cannot be read: {error}") from error
     return told
 
 

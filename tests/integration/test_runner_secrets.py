@@ -129,3 +129,12 @@ async def test_a_secret_that_cannot_be_kept_is_refused_and_not_told(bench: Bench
     assert not (bench.folder / "written").exists()
     for value in secrets.values():
         assert not value.strip() or value not in asked.text
+
+
+async def test_what_was_held_back_to_the_end_is_heard_as_well(tmp_path: Path) -> None:
+    heard: list[str] = []
+    runner = InProcessRunner(on_message=lambda _cell, _kind, content: heard.append(content.get("text", "")))
+    await Bench(runner, tmp_path).run(
+        code("a", f"print('so far {CANARY[:3]}', end='')"), secret_parameters={"T": CANARY}
+    )
+    assert "".join(heard) == f"so far {CANARY[:3]}"

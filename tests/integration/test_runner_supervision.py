@@ -111,8 +111,9 @@ async def test_a_run_is_cancelled_however_early_that_is_asked(supervised: Superv
 
 async def test_a_killed_runner_interrupts_its_runs_and_the_next_run_works(supervised: Supervised) -> None:
     async with supervised() as bench:
-        asked = bench.start(code("first", f"{WRITES_PID}\n{DETACHES}"), code("slow", WAITS), code("after", "1"))
-        await until(lambda: asked.is_running("slow"))
+        first = code("first", f"{WRITES_PID}\n{DETACHES}\nprint('before', end='')")
+        asked = bench.start(first, code("slow", WAITS), code("after", "1"))
+        await until(lambda: asked.is_running("slow") and asked.printed("first"))
         kernel, detached = await bench.pid_in("kernel.pid"), await bench.pid_in("detached.pid")
         [runner] = runner_processes()
         runner.kill()
@@ -122,6 +123,7 @@ async def test_a_killed_runner_interrupts_its_runs_and_the_next_run_works(superv
         assert not is_alive(kernel)
         assert not is_alive(detached)
         assert asked.output["metadata"]["hermes"]["cause"] == "interrupted"
+        assert asked.cell("first")["metadata"]["hermes"]["output_bytes"] == len("before")
         assert asked.cell("slow")["metadata"]["papermill"]["status"] == "failed"
         assert asked.cell("after")["metadata"]["papermill"]["status"] == "pending"
         again, _ = await bench.run(code("a", "print('again')"))
@@ -162,8 +164,12 @@ async def test_kernels_do_not_outlive_the_server(tmp_path: Path) -> None:
 async def test_text_that_is_no_unicode_passes_between_the_processes(supervised: Supervised) -> None:
     async with supervised() as bench:
         ended, asked = await bench.run(code("a", "text = '\ud800'"), code("b", "print(ascii('\\ud800'))"))
-    assert ended.state in {"completed", "failed"}
-    assert asked.output["cells"][0]["source"]
+    assert (ended.state, ended.cause) == ("failed", "cell_error")
+    assert ended.result is not None
+    assert ended.result.failed_cell is not None
+    assert (ended.result.failed_cell.cell_id, ended.result.failed_cell.ename) == ("a", "NoReply")
+    assert [output["ename"] for output in asked.cell("a")["outputs"]] == ["NoReply"]
+    assert asked.cell("a")["source"]
 
 
 async def test_a_listener_that_fails_costs_no_run_its_end(supervised: Supervised) -> None:

@@ -250,6 +250,20 @@ async def test_a_profile_that_executes_code_at_the_start_does_so_where_the_run_i
         assert asked.printed("a") == f"{(str(bench.folder), 's')}\n"
 
 
+async def test_a_profile_that_shows_text_in_its_own_way_costs_no_run_its_kernel(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    own = "get_ipython().display_formatter.formatters['text/plain'].for_type(str, lambda text, p, _: p.text(text))"
+    (startup / "first.py").write_text(own)
+    assert isinstance(bench.runner, InProcessRunner)
+    bench.runner.prepare("python3", {})
+    for _ in range(2):
+        await run(bench)
+
+
 async def test_kernels_that_wait_end_with_the_runner(tmp_path: Path) -> None:
     runner = SupervisedRunner(1, warm_kernels=1)
     try:
