@@ -6,13 +6,14 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import get_args
 
 from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.errors import HermesError
 from hermes_lab.model.payload import JsonObject, now
 from hermes_lab.model.run_events import RunEvent, replayed
-from hermes_lab.model.runs import CellTiming, Progress, Run
+from hermes_lab.model.runs import CellState, CellTiming, Progress, Run
 from hermes_lab.model.writes import Write
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import settled
@@ -80,17 +81,19 @@ class Recovery:
 
     def _told_by_the_output(self, run: Run) -> list[CellTiming]:
         """The cells as the output notebook has them: the runner lived on for a moment when its server was dead."""
-        output = self._places.output_file(run)
         try:
+            output = self._places.output_file(run)
             notebook = json.loads(output.read_bytes()) if output else {}
-        except (OSError, ValueError):  # not written yet, or somebody else's by now
+            if _hermes(notebook).get("run_id") != run.run_id:
+                return run.cells
+            states = {cell["id"]: _hermes(cell).get("status") for cell in notebook["cells"]}
+        # Not written yet, out of reach, or somebody else's by now; and whatever it is, the server must start.
+        except (HermesError, OSError, ValueError, LookupError, TypeError, AttributeError):
             return run.cells
-        if not isinstance(notebook, dict) or _hermes(notebook).get("run_id") != run.run_id:
-            return run.cells
-        states = {cell.get("id"): _hermes(cell).get("status") for cell in notebook["cells"]}
+        known = get_args(CellState)
         return [
-            cell.model_copy(update={"state": states.get(cell.cell_id) or cell.state})
-            if cell.state in ("not_run", "running")
+            cell.model_copy(update={"state": states[cell.cell_id]})
+            if cell.state in ("not_run", "running") and states.get(cell.cell_id) in known
             else cell
             for cell in run.cells
         ]

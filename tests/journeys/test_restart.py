@@ -91,6 +91,25 @@ def test_a_killed_server_knows_afterwards_what_became_of_each_cell(
 
 
 @pytest.mark.requirement("RUN-10")
+@pytest.mark.parametrize("cells", ["", ', "cells": [{"id": "waits", "metadata": {"hermes": {"status": "odd"}}}]'])
+def test_an_output_that_was_tampered_with_does_not_keep_a_server_from_starting(
+    server: Server,
+    agent: Client,
+    clients: Callable[..., Client],
+    workspace: Workspace,
+    running: dict[str, str],
+    cells: str,
+) -> None:
+    server.crash()
+    assert server.wait_until_alone() == []
+    written = f'{{"metadata": {{"hermes": {{"run_id": "{running["run_id"]}"}}}}{cells}}}'
+    (workspace.folder.parent / running["output_path"]).write_text(written)
+    server.start()
+    there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
+    assert (there["cause"], [cell["state"] for cell in there["cells"]]) == ("interrupted", ["completed", "cancelled"])
+
+
+@pytest.mark.requirement("RUN-10")
 @pytest.mark.parametrize("end", [Server.crash, Server.stop])
 def test_evidence_that_was_running_is_failed_and_evidence_that_waits_still_waits(
     server: Server,
