@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
-_LOW_PRIORITY = 5
-"""Beside a processor that others keep busy, about a quarter of it: at a much lower one it would never be ready."""
+_LOWER = 5
+"""Steps below this process. On a processor that others keep busy this leaves about a quarter; far less, and a kernel
+would never be ready."""
 _MAY_RAISE_AGAIN = 1 << 23
 """Linux's capability CAP_SYS_NICE."""
 _LOOK_SECONDS = 0.05
@@ -61,7 +62,7 @@ class Calm:
     def lower(self, pid: int) -> None:
         """A process that has just been started goes on at a low priority, if that can be taken back."""
         if self._may_renice:
-            _set_priority(os.PRIO_PROCESS, pid, _LOW_PRIORITY)
+            _set_priority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _LOWER)
             self._lowered.add(pid)
 
     def raise_again(self, pid: int) -> bool:
