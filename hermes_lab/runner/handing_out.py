@@ -26,8 +26,11 @@ profile = app.profile_dir.location
 started = glob.glob(os.path.join(profile, "startup", "*.py")) + glob.glob(os.path.join(profile, "startup", "*.ipy"))
 own = bool(started or app.exec_files or app.exec_lines or app.code_to_run or app.file_to_run or app.module_to_run
            or (app.exec_PYTHONSTARTUP and os.environ.get("PYTHONSTARTUP")))
-made_of = [path for path in sys.path if path] + [sys.executable, os.path.join(sys.prefix, "pyvenv.cfg"), profile]
+made_of = [path for path in sys.path if path] + [sys.executable, os.path.join(sys.prefix, "pyvenv.cfg")]
 made_of += [os.path.join(profile, "startup")] + list(app.loaded_config_files)
+# Not the profile's folder: every kernel of a person's writes its history there.
+made_of += [os.path.join(profile, name + end) for name in ("ipython_config", "ipython_kernel_config")
+            for end in (".py", ".json")]
 for path in sys.path:
     made_of += glob.glob(os.path.join(path, "*.pth")) if path else []
 answer = json.dumps({"runs_own_code": own, "made_of": made_of})

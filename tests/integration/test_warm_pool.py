@@ -15,7 +15,7 @@ import pytest
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import ExecutionEnded
 from hermes_lab.runner.supervisor import SupervisedRunner
-from tests.run_requests import Asked, Bench, until
+from tests.run_requests import Asked, Bench, runner_processes, until
 from tests.servers import Server
 from tests.written_notebooks import Json, code
 
@@ -238,6 +238,26 @@ async def test_a_kernel_of_a_changed_kernel_spec_is_not_used(
     assert asked.printed("a") == "new\n"
 
 
+async def test_a_kernel_may_wait_while_others_write_their_history(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    waits = await warm(bench)
+    (tmp_path / "ipython" / "profile_default" / "history.sqlite-journal").write_text("")
+    _, asked = await run(bench)
+    assert used(asked) == waits.pid
+
+
+async def test_a_kernel_from_before_its_profile_was_configured_is_not_used(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    old = await warm(bench)
+    (tmp_path / "ipython" / "profile_default" / "ipython_config.py").write_text("")
+    _, asked = await run(bench)
+    assert used(asked) != old.pid
+
+
 async def test_a_profile_that_executes_code_at_the_start_does_so_where_the_run_is(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,10 +290,7 @@ async def test_kernels_that_wait_end_with_the_runner(tmp_path: Path) -> None:
         await runner.start()
         await runner.prepare("python3", {})
         kernel = await ready_kernel()
-        [keeper_of_runner] = psutil.Process().children()
-        [inner] = keeper_of_runner.children()
-        [process] = inner.children()
-        assert "hermes_lab.runner" in process.cmdline()
+        [process] = runner_processes()
         process.kill()
         await until(lambda: not psutil.pid_exists(kernel.pid))
         another = await ready_kernel(other_than=kernel.pid)
