@@ -36,13 +36,14 @@ class CommandLine:
         assert ended.returncode == exit_code, ended.stdout + ended.stderr
         return ended
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stderr: int | None = None) -> subprocess.Popen[str]:
         """The command while it goes on."""
         return subprocess.Popen(
             [sys.executable, "-m", "hermes_lab.cli", *arguments],
             cwd=self.folder,
             env=isolated_environment(self.home),
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
+import os
+import re
+import select
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -138,6 +144,24 @@ def test_a_progress_bar_names_the_cell_and_is_for_terminals(alone: CommandLine) 
     assert "Load the fleet" in asked
     assert "2/2" in asked
     assert alone.run("run", "n.ipynb", "out.ipynb", "--overwrite").stderr == ""
+
+
+def test_on_a_terminal_the_bar_shows_that_time_goes_by_in_a_long_cell(alone: CommandLine) -> None:
+    alone.write("n.ipynb", code("a", "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.01)"))
+    terminal, end_of_command = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = alone.start("run", "n.ipynb", stderr=end_of_command)
+    with os.fdopen(terminal, "rb", buffering=0) as seen, command:
+        os.close(end_of_command)
+        shown = b""
+        try:
+            while len(set(re.findall(rb"00:\d\d<", shown))) < 5:
+                assert select.select([seen], [], [], 20)[0], shown
+                shown += seen.read(4096)
+        finally:
+            (alone.folder / "go").touch()
+            command.communicate(timeout=60)
+    assert command.returncode == 0
 
 
 def test_cells_are_called_by_their_name_their_heading_or_their_first_line() -> None:
