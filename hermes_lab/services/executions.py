@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from hermes_lab.model.evidence import Environment
 from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.model.run_events import replayed
+from hermes_lab.model.run_records import RunCircumstances
 from hermes_lab.model.runs import ENDED, Run
 from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner, Sandbox
 from hermes_lab.runner.uploading import execute_and_upload
@@ -18,6 +20,8 @@ from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import LiveRun
 from hermes_lab.services.run_records import RunRecords
 from hermes_lab.store import Snapshot, Store
+
+_log = logging.getLogger(__name__)
 
 KernelSpecOf = Callable[[str], Awaitable[JsonObject | None]]
 """How the server starts the kernel of this name; None: it knows none."""
@@ -83,7 +87,7 @@ class Executions:
             request = self._request(run, notebook, workplace, secrets or {}, await self._kernel_spec(run.kernel_name))
             ended = await execute_and_upload(self._runner, request, live.hear)
             output = await asyncio.to_thread(_snapshot, workplace.output) if ended.output_hash else None
-            self._records.keep(await observing, ended.environment, live.queued_at)
+            await self._keep_record(observing, ended.environment, live)
             return live.end(ended, output), ended.environment
         except Exception as error:
             if live.state not in ENDED:
@@ -93,6 +97,14 @@ class Executions:
             observing.cancel()
             del self._live[run.run_id]
             self._kernels.end(run.run_id)
+
+    async def _keep_record(
+        self, observing: asyncio.Task[RunCircumstances], environment: Environment | None, live: LiveRun
+    ) -> None:
+        try:
+            self._records.keep(await observing, environment, live.queued_at)
+        except Exception:  # noqa: BLE001 - kernel spec managers are plugins; what the run came to holds without it
+            _log.exception("How the run %s was made could not be recorded.", live.run.run_id)
 
     async def cancel(self, run_id: str) -> None:
         """Ask the runner to stop the run."""
@@ -160,5 +172,10 @@ class Executions:
         )
 
 
-def _snapshot(output: Path) -> Snapshot:
-    return Snapshot.of(output.read_text(encoding="utf-8"))
+def _snapshot(output: Path) -> Snapshot | None:
+    """What the run has written; None where somebody has taken it away or spoilt it meanwhile."""
+    try:
+        return Snapshot.of(output.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        _log.warning("The output notebook of a run is gone before it could be kept: %s", error)
+        return None
