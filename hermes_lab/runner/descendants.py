@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -34,7 +35,9 @@ def strangers() -> set[psutil.Process]:
     parent = psutil.Process(os.getppid())
     try:
         command = parent.cmdline()
-        is_runners_keeper = str(PROGRAM) in command and command[-len(_RUNNER) - 2 : -2] == _RUNNER
+        # Whoever started the runner may have another installation of this package than the runner has.
+        is_keeper = any(Path(word).parts[-3:] == PROGRAM.parts[-3:] for word in command)
+        is_runners_keeper = is_keeper and command[-len(_RUNNER) - 2 : -2] == _RUNNER
         others = [child for child in parent.children() if child.pid != os.getpid()] if is_runners_keeper else []
         return {each for child in others for each in descendants(child)}
     except psutil.Error:  # it ends, and sees to what it has
