@@ -15,6 +15,7 @@ from benchmarks.figures import Figure, Goal, itself_at_least, itself_at_most
 from benchmarks.notebooks import flood
 from benchmarks.place import Place
 from tests.clients import ENDED, Client
+from tests.run_requests import runner_processes
 from tests.servers import Server
 
 _MEGABYTES = 500
@@ -113,7 +114,7 @@ def _p99(values: list[float]) -> float:
 def _without_kernels(server: Server) -> list[psutil.Process]:
     """The server and its runner; a kernel may hold what it likes."""
     own = psutil.Process(server.process_id)
-    runners = [child for child in own.children() if "hermes_lab.runner" in " ".join(child.cmdline())]
+    runners = runner_processes(own)
     assert runners, "the server has started no runner"
     return [own, *runners]
 
