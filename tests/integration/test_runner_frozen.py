@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,13 +11,13 @@ import pytest
 
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import Limits
-from tests.run_requests import Bench, is_alive
+from tests.run_requests import Bench, is_alive, until
 from tests.written_notebooks import code
 
 pytestmark = pytest.mark.requirement("RUN-4", "CELL-7")
 
-STOPS = (
-    "import os, pathlib, signal\npathlib.Path('kernel.pid').write_text(str(os.getpid()))\nprint('last', flush=True)\n"
+SAYS_LAST = (
+    "import os, pathlib\npathlib.Path('kernel.pid').write_text(str(os.getpid()))\nprint('last')\nwhile True: pass"
 )
 
 
@@ -27,12 +29,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_frozen_kernel_is_unresponsive_and_is_killed(bench: Bench) -> None:
-    ended, asked = await bench.run(
-        code("first", "1"),
-        code("freezes", STOPS + "os.kill(os.getpid(), signal.SIGSTOP)"),
-        code("after", "1"),
-        limits=Limits(unresponsive_seconds=2),
+    asked = bench.start(
+        code("first", "1"), code("freezes", SAYS_LAST), code("after", "1"), limits=Limits(unresponsive_seconds=2)
     )
+    kernel = await bench.pid_in("kernel.pid")
+    # Stopped by its own cell it could not send what it has printed: a thread of ZeroMQ does that after the print.
+    await until(lambda: asked.printed("freezes"))
+    os.kill(kernel, signal.SIGSTOP)
+    ended = await asked.ended()
     assert (ended.state, ended.cause) == ("failed", "unresponsive")
     assert "has not answered for 2 seconds" in (ended.message or "")
     assert bench.states(ended) == ["completed", "died", "not_run"]
@@ -41,7 +45,7 @@ async def test_a_frozen_kernel_is_unresponsive_and_is_killed(bench: Bench) -> No
     assert (ended.result.failed_cell.cell_id, ended.result.failed_cell.ename) == ("freezes", "KernelUnresponsive")
     assert asked.printed("freezes") == "last\n"
     assert asked.cell("freezes")["outputs"][-1]["ename"] == "KernelUnresponsive"
-    assert not is_alive(await bench.pid_in("kernel.pid"))
+    assert not is_alive(kernel)
 
 
 async def test_a_kernel_that_computes_for_long_is_not_unresponsive(bench: Bench) -> None:
