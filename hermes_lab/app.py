@@ -24,7 +24,7 @@ from hermes_lab.model.events import Changed
 from hermes_lab.model.tool_calls import Policy
 from hermes_lab.model.tools import TOOLS
 from hermes_lab.runner.protocol import Limits
-from hermes_lab.services.evidence import AgentExecution
+from hermes_lab.services.evidence_policy import AgentExecution
 from hermes_lab.store.location import data_folder, default_url
 
 _EVENT_SCHEMA = Path(__file__).parent / "schemas" / "changed.json"

@@ -20,16 +20,23 @@ from hermes_lab.runner.supervisor import SupervisedRunner
 from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
 from hermes_lab.services.events import Events
-from hermes_lab.services.evidence import AgentExecution, EvidencePolicy, EvidenceService
+from hermes_lab.services.evidence import EvidenceService
+from hermes_lab.services.evidence_executions import EvidenceExecutions
+from hermes_lab.services.evidence_policy import AgentExecution, EvidencePolicy
+from hermes_lab.services.evidence_sides import EvidenceSides
 from hermes_lab.services.executions import Executions, KernelSpecOf
+from hermes_lab.services.installed_kernels import InstalledKernels, KernelDescriptions
+from hermes_lab.services.kept_evidence import KeptEvidence
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
+from hermes_lab.services.parameters import Parameters
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.recovery import Recovery
 from hermes_lab.services.reviews import Reviews
+from hermes_lab.services.run_admissions import RunAdmissions
 from hermes_lab.services.run_places import RunPlaces
-from hermes_lab.services.run_records import KernelDescriptions, RunRecords
+from hermes_lab.services.run_records import RunRecords
 from hermes_lab.services.runs import Runs
 from hermes_lab.services.services import Services
 from hermes_lab.services.tasks import Tasks
@@ -95,7 +102,8 @@ class Composition:
         executions = Executions(store, events, self._runner, self.kernels, records, settings.limits, kernel_spec)
         views = ProposalViews(store, documents)
         places = RunPlaces(documents, root, settings.remote_schemes)
-        runs = Runs(store, events, places, executions, records, kernel_descriptions, tasks)
+        installed = InstalledKernels(kernel_descriptions)
+        runs = Runs(store, events, places, executions, records)
         merges = Merges(store, events, documents, views)
         policy = EvidencePolicy(
             settings.agent_execution,
@@ -105,16 +113,21 @@ class Composition:
             settings.sandbox_readable_folders,
             (settings.root_folder, settings.data_folder, *settings.closed_folders),
         )
+        kept = KeptEvidence(store, events, views)
+        sides = EvidenceSides(root, views, installed, policy)
+        making = EvidenceExecutions(store, kept, views, sides, executions, policy)
         self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder, places)
         self.services = Services(
             store=store,
             notebooks=Notebooks(store, documents),
+            parameters=Parameters(places, installed),
+            run_admissions=RunAdmissions(store, events, places, installed, executions, tasks),
             runs=runs,
             comparisons=Comparisons(documents, runs, views),
             proposals=Proposals(store, events, documents, views),
             reviews=Reviews(store, events, views),
             merges=merges,
-            evidence=EvidenceService(store, events, root, views, runs, executions, tasks, policy),
+            evidence=EvidenceService(store, events, kept, views, installed, making, tasks, policy),
             tool_calls=tool_calls,
             agents=Agents(store),
         )

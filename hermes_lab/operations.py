@@ -116,7 +116,7 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="notebooks:read",
         request=InspectParameters,
         response=NotebookParameters,
-        call=lambda services, actor, request: services.runs.parameters(actor, request),
+        call=lambda services, actor, request: services.parameters.inspect(actor, request),
     ),
     Operation(
         name="create_run",
@@ -126,7 +126,7 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="runs:execute",
         request=CreateRun,
         response=Run,
-        call=lambda services, actor, request: services.runs.create(actor, request),
+        call=lambda services, actor, request: services.run_admissions.create(actor, request),
         status=202,
         location="run_id",
     ),
@@ -188,7 +188,7 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="runs:execute",
         request=RerunRun,
         response=Run,
-        call=lambda services, actor, request: services.runs.rerun(actor, request),
+        call=lambda services, actor, request: services.run_admissions.rerun(actor, request),
         status=202,
     ),
     Operation(

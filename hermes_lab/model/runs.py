@@ -78,6 +78,11 @@ class Progress(Payload):
     cells_total: int
     cells_done: int = 0
 
+    @classmethod
+    def of(cls, notebook: Notebook) -> Progress:
+        """None of them done."""
+        return cls(cells_total=sum(cell["cell_type"] == "code" for cell in notebook["cells"]))
+
 
 class CellTiming(Payload):
     """How one code cell went, and what it cost. What could not be measured is null."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_lab.model.errors import NotFound
 from hermes_lab.model.evidence import Environment
 from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.model.run_events import replayed
@@ -119,13 +120,19 @@ class Executions:
             return stored
         return replayed(stored, self._store.run_events.after(stored.run_id, stored.version))
 
-    def get(self, run_id: str) -> Run | None:
-        """The run as it is now."""
+    def known(self, run_id: str) -> Run:
+        """The run as it is now.
+
+        Raises:
+            NotFound: there is no such run.
+        """
         live = self._live.get(run_id)
         if live is not None:
             return live.run
         stored = self._store.runs.get(run_id)
-        return None if stored is None else self.current(stored)
+        if stored is None:
+            raise NotFound("There is no such run.", code="no_such_run", field="run_id")
+        return self.current(stored)
 
     def has_ended(self, run_id: str) -> bool:
         """Whether the run has ended."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import platform
 import socket
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -14,13 +13,10 @@ from hermes_lab._version import __version__
 from hermes_lab.engines import papermill
 from hermes_lab.engines.git import revision_of
 from hermes_lab.model.evidence import Environment
-from hermes_lab.model.kernels import KernelDescription
 from hermes_lab.model.run_records import RunCircumstances, RunRecord
 from hermes_lab.model.runs import Run
+from hermes_lab.services.installed_kernels import KernelDescriptions
 from hermes_lab.store import Store
-
-KernelDescriptions = Callable[[], Awaitable[dict[str, KernelDescription]]]
-"""The kernels that can be started now, by their names."""
 
 
 class RunRecords:

@@ -9,8 +9,10 @@ from hermes_lab.services.comparisons import Comparisons
 from hermes_lab.services.evidence import EvidenceService
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
+from hermes_lab.services.parameters import Parameters
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.reviews import Reviews
+from hermes_lab.services.run_admissions import RunAdmissions
 from hermes_lab.services.runs import Runs
 from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.store import Store
@@ -22,6 +24,8 @@ class Services:
 
     store: Store
     notebooks: Notebooks
+    parameters: Parameters
+    run_admissions: RunAdmissions
     runs: Runs
     comparisons: Comparisons
     proposals: Proposals

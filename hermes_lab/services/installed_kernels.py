@@ -1,0 +1,36 @@
+"""The kernels that notebooks can be run with here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.kernels import KernelDescription
+from hermes_lab.model.payload import Notebook
+from hermes_lab.runner.protocol import kernel_name_of
+
+KernelDescriptions = Callable[[], Awaitable[dict[str, KernelDescription]]]
+"""The kernels that can be started now, by their names."""
+
+
+class InstalledKernels:
+    """Chooses the kernel of a notebook among those that can be started now."""
+
+    def __init__(self, descriptions: KernelDescriptions) -> None:
+        self._descriptions = descriptions
+
+    async def kernel_of(self, notebook: Notebook, asked: str | None) -> KernelDescription:
+        """The kernel that a notebook is run with: the one asked for, else its own, else python3.
+
+        Raises:
+            InvalidRequest: there is no such kernel here.
+        """
+        name = kernel_name_of(notebook, asked)
+        known = await self._descriptions()
+        if name not in known:
+            raise InvalidRequest(
+                f"There is no kernel {name!r}; installed: {', '.join(sorted(known))}.",
+                code="kernel_not_found",
+                field="kernel_name",
+            )
+        return known[name]

@@ -1,0 +1,171 @@
+"""Admitting runs: what is asked for is checked, stored as a pending run, and sent on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from hermes_lab.engines.contents import Document
+from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.secret_names import check_secrets
+from hermes_lab.engines.storage import scheme_of
+from hermes_lab.model.actors import Actor
+from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound
+from hermes_lab.model.payload import new_id, now
+from hermes_lab.model.runs import CreateRun, Progress, RerunRun, Run
+from hermes_lab.services.events import Events
+from hermes_lab.services.executions import Executions, Workplace
+from hermes_lab.services.installed_kernels import InstalledKernels
+from hermes_lab.services.parameters import check_given
+from hermes_lab.services.run_places import RunPlaces
+from hermes_lab.services.tasks import Tasks
+from hermes_lab.store import Snapshot, Store
+
+_KEPT_BY_A_RERUN = frozenset(
+    {
+        "input_path",
+        "allow_unknown",
+        "prepare_only",
+        "allow_errors",
+        "kernel_name",
+        "timeout_seconds",
+        "cell_timeout_seconds",
+    }
+)
+
+
+class RunAdmissions:
+    """Creates runs, and runs that repeat earlier ones."""
+
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        places: RunPlaces,
+        kernels: InstalledKernels,
+        executions: Executions,
+        tasks: Tasks,
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._places = places
+        self._kernels = kernels
+        self._executions = executions
+        self._tasks = tasks
+
+    async def create(self, actor: Actor, request: CreateRun) -> Run:
+        """A pending run, stored before this returns; it executes when the runner has room.
+
+        Raises:
+            InvalidRequest: no notebook, an unknown kernel, a parameter that no kernel can be given.
+            Conflict: the output notebook exists and ``overwrite`` is not set, or another run is writing it.
+        """
+        document = await self._places.read(actor, request.input_path, "input_path")
+        return await self._begin(actor, "create_run", request, document)
+
+    async def rerun(self, actor: Actor, request: RerunRun) -> Run:
+        """A pending run of what an earlier one ran.
+
+        Raises:
+            NotFound: there is no such run, or its notebook is gone.
+            InvalidRequest: a secret parameter of the run is missing; or as `create`.
+            Conflict: the run is evidence; or as `create`.
+        """
+        earlier = self._executions.known(request.run_id)
+        if earlier.origin == "evidence":
+            # What an agent wrote is executed under the policy for that, and not under the one for runs.
+            raise Conflict("Evidence is made again by asking for evidence of the proposal.", code="run_is_evidence")
+        missing = sorted(set(earlier.secret_parameters) - request.secret_parameters.keys())
+        if missing:
+            raise InvalidRequest(
+                f"The values of secret parameters are not kept: give {', '.join(missing)} again.",
+                code="secrets_missing",
+                field="secret_parameters",
+                names=missing,
+            )
+        document = await self._document_of(actor, earlier, request)
+        kept = {name: getattr(earlier, name) for name in CreateRun.model_fields if name in _KEPT_BY_A_RERUN}
+        given = {name: getattr(request, name) for name in ("secret_parameters", "output_path", "overwrite")}
+        parameters = earlier.parameters if request.parameters is None else request.parameters
+        wanted = CreateRun(**kept, **given, parameters=parameters)
+        return await self._begin(actor, "rerun_run", wanted, document, rerun_of=earlier.run_id)
+
+    async def _begin(
+        self, actor: Actor, action: str, request: CreateRun, document: Document, rerun_of: str | None = None
+    ) -> Run:
+        kernel = await self._kernels.kernel_of(document.notebook, request.kernel_name)
+        if request.parameters:
+            given = partial(check_given, allow_unknown=request.allow_unknown)
+            await asyncio.to_thread(given, request.parameters, [document.notebook], kernel)
+        secrets = {name: value.get_secret_value() for name, value in request.secret_parameters.items()}
+        check_secrets(secrets, request.parameters)
+        run_id = new_id()
+        await self._places.check_output(actor, request)
+        output_path, output = self._places.output(request, run_id)
+        run = Run(
+            run_id=run_id,
+            author=actor.author,
+            input_path=document.path,
+            input_hash=document.hash,
+            output_path=output_path,
+            parameters=request.parameters,
+            secret_parameters=sorted(secrets),
+            prepare_only=request.prepare_only,
+            allow_unknown=request.allow_unknown,
+            allow_errors=request.allow_errors,
+            kernel_name=kernel.name,
+            timeout_seconds=request.timeout_seconds,
+            cell_timeout_seconds=request.cell_timeout_seconds,
+            rerun_of=rerun_of,
+            created_at=now(),
+            progress=Progress.of(document.notebook),
+        )
+        snapshot = await asyncio.to_thread(Snapshot.of, document.text)
+        with self._store.transaction():
+            replaces = self._replaceable(actor, run, output, request.overwrite)
+            self._store.snapshots.keep(snapshot)
+            self._store.runs.insert(run)
+            self._store.audit.append(actor.author, action, run_id, {"input_path": document.path})
+        self._events.publish("runs", run_id, run.state)
+        self._tasks.start(self._execute(run, document, output, replaces, secrets))
+        return run
+
+    async def _execute(
+        self, run: Run, document: Document, output: Path, replaces: str, secrets: dict[str, str]
+    ) -> None:
+        file = self._places.input_file(document.path)
+        remote = run.output_path if run.output_path and scheme_of(run.output_path) else None
+        workplace = Workplace(file.parent, file, output, replaces, remote)
+        await self._executions.execute(run, document.notebook, workplace, secrets=secrets)
+
+    async def _document_of(self, actor: Actor, earlier: Run, request: RerunRun) -> Document:
+        """What is run once more; its folder must be there, for that is where it runs."""
+        if request.input == "current":
+            return await self._places.read(actor, earlier.input_path, "run_id")
+        text = self._store.snapshots.get(earlier.input_hash)
+        if text is None or not self._places.input_file(earlier.input_path).parent.is_dir():
+            raise NotFound(f"The folder of {earlier.input_path} is gone.", code="no_such_folder", field="run_id")
+        return Document(earlier.input_path, text, earlier.input_hash, parse(text, "run_id"))
+
+    def _replaceable(self, actor: Actor, run: Run, output: Path, overwrite: bool) -> str:
+        """The sha256 of the file that the run may replace, or "nothing"."""
+        path = run.output_path
+        if scheme_of(run.input_path) is None and output == self._places.input_file(run.input_path):
+            raise Conflict("A run does not write over its input.", code="output_is_input", field="output_path")
+        if self._store.runs.all(output_path=path, state={"pending", "running"}):
+            raise Conflict(f"Another run is writing {path}.", code="output_in_use", field="output_path")
+        if not output.exists():
+            return "nothing"
+        present = sha256(output.read_bytes()).hexdigest()
+        if not (overwrite and self._may_replace(actor, run, present)):
+            raise Conflict(f"{path} exists.", code="output_exists", field="output_path")
+        return present
+
+    def _may_replace(self, actor: Actor, run: Run, present: str) -> bool:
+        # An agent never touches a person's document: it may replace only what a run wrote and nobody edited since.
+        if actor.kind == "human":
+            return True
+        earlier = self._store.runs.find(output_path=run.output_path)
+        return earlier is not None and present == earlier.output_hash
