@@ -110,7 +110,7 @@ def read_and_run(server: HermesLab, path: str, parameters: Json) -> Json:
 def in_words(run: Json) -> str:
     """What a run came to: its numbers, or the cell that failed."""
     result = run["result"]
-    if result is None:
+    if result is None or result["duration_seconds"] is None:  # it broke off, or was stopped while it waited
         return str(run["message"])
     if failed := result["failed_cell"]:
         return f"cell {failed['index'] + 1} ({failed['cell_id']}): {failed['ename']}: {failed['evalue']}"

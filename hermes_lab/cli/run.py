@@ -158,7 +158,8 @@ def _print_json(ended: ExecutionEnded, output: str) -> None:
 
 def _print_words(ended: ExecutionEnded, output: str) -> None:
     result = ended.result
-    seconds = f" in {result.duration_seconds:.1f} s" if result else ""
+    took = result.duration_seconds if result else None
+    seconds = "" if took is None else f" in {took:.1f} s"
     # Whoever pressed Ctrl-C knows why it ended; to them it is no failure.
     state = "interrupted" if ended.cause == "interrupted" else ended.state
     print(f"{state}{seconds}: {ended.progress.cells_done} of {ended.progress.cells_total} code cells")

@@ -66,7 +66,9 @@ class ExecutionResult(Payload):
     """What an execution came to; the first five keys are a contract with clients."""
 
     status: Literal["success", "error"]
-    duration_seconds: float
+    duration_seconds: float | None = Field(
+        description="Null where the run was stopped before anything of it ran, while it waited"
+    )
     cells_executed: int = Field(description="Code cells that ended, a failed one included")
     failed_cell: FailedCell | None = None
     scraps: JsonObject = Field(default_factory=dict, description="Scrap name -> value")

@@ -49,7 +49,7 @@ class Child:
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                 case CancelExecution(run_id=run_id):
-                    # A turn for the run to begin: one that is cancelled while it waits is here for a moment only.
+                    # A turn for the run to begin, whose command may be the one before this.
                     await asyncio.sleep(0)
                     await self._runner.cancel(run_id)
                 case PrepareKernel(kernel_name=name, environment=environment):

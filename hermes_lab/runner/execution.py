@@ -80,12 +80,15 @@ class Execution:
             await self._output.open()
         except OSError as error:
             return self._ended(unwritable(error), None, None)
-        self._account.run_started(began)
+        # What was stopped before that, while it waited for a place, never began: there is nothing to time.
+        started_at = None if self._stop.done() else began
+        if started_at is not None:
+            self._account.run_started(started_at)
         outcome = await self._outcome()
         incomplete = await asyncio.to_thread(self._spills.close)
         if incomplete is not None and outcome.state == "completed":
             outcome = failed("output_unwritable", f"What a cell wrote is not complete: {incomplete}")
-        result = self._conclude(outcome, began)
+        result = self._conclude(outcome, started_at)
         try:
             output_hash = await self._output.close()
         except OSError as error:
@@ -158,14 +161,14 @@ class Execution:
             case "timed_out":
                 return f"The run took longer than its {self._request.timeout_seconds:g} seconds."
 
-    def _conclude(self, outcome: Outcome, began: datetime) -> ExecutionResult:
+    def _conclude(self, outcome: Outcome, started_at: datetime | None) -> ExecutionResult:
         """The result; a cell that failed and did not end the run is told too, the first one of them."""
         ended = now()
         self._account.run_ended(outcome, ended)
         failures = self._account.failures
         result = ExecutionResult(
             status="success" if outcome.state == "completed" else "error",
-            duration_seconds=(ended - began).total_seconds(),
+            duration_seconds=None if started_at is None else (ended - started_at).total_seconds(),
             cells_executed=self._account.cells_executed,
             failed_cell=_storable(outcome.failed_cell or (failures[0] if failures else None)),
             scraps=read_scraps(self._notebook),

@@ -52,7 +52,7 @@ class Flight:
             _LOG.exception("An event of the run %s was not taken in.", self.request.run_id)
 
     def queued(self, position: int) -> None:
-        """The run waits for a place, or has moved up."""
+        """The run waits for a place, has moved up, or has got it."""
         self.heard(ExecutionQueued(run_id=self.request.run_id, position=position))
 
     def lost(self, message: str, runner_pid: int | None) -> ExecutionEnded:

@@ -42,6 +42,8 @@ class InProcessRunner:
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`. A cancelled caller still leaves no kernel behind."""
         execution = self._begun(request, on_event)
+        if request.cancelled:
+            execution.stop("cancelled")
         if self._closing:
             execution.stop("interrupted")
         task = asyncio.create_task(execution.run())

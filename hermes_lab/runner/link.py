@@ -86,8 +86,8 @@ class Link:
             return self._keeper.started.result().pid
         return self._child.pid
 
-    async def fly(self, flight: Flight, *, cancel_at_once: bool = False) -> None:
-        """Have a run executed; returns when ``flight.ended`` is known.
+    async def fly(self, flight: Flight, *, cancelled: bool = False) -> None:
+        """Have a run executed, or written as one that was ``cancelled``; returns when ``flight.ended`` is known.
 
         Raises:
             LinkLost: the process went away first.
@@ -95,9 +95,7 @@ class Link:
         run_id = flight.request.run_id
         self._flights[run_id] = flight
         try:
-            await self._tell(flight.request)
-            if cancel_at_once:
-                await self._tell(CancelExecution(run_id=run_id))
+            await self._tell(flight.request.model_copy(update={"cancelled": cancelled}))
             either: set[asyncio.Future[Any]] = {flight.ended, self.lost}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:

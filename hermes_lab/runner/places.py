@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 OnPosition = Callable[[int], None]
-"""Called with the position in the queue whenever it changes; 1 is the next."""
+"""Called with the position in the queue whenever it changes: 1 is the next, 0 has a place."""
 
 
 class Places:
@@ -22,6 +22,7 @@ class Places:
         """Wait for a place; False when the event came first. Who has a place must leave it."""
         if self._free and not self._queue:
             self._free -= 1
+            on_position(0)
             return True
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue[place] = on_position
@@ -46,8 +47,9 @@ class Places:
             self._free += 1
             return
         place = next(iter(self._queue))
-        del self._queue[place]
+        on_position = self._queue.pop(place)
         place.set_result(None)
+        on_position(0)
         self._tell_positions()
 
     def _tell_positions(self) -> None:

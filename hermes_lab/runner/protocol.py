@@ -86,6 +86,9 @@ class ExecuteNotebook(Payload):
     limits: Limits = Field(default_factory=Limits)
     environment: dict[str, str] = Field(default_factory=dict)
     sandbox: Sandbox | None = Field(default=None, description="Null: the kernel runs as the runner's own user does")
+    cancelled: bool = Field(
+        default=False, description="It was cancelled while it waited: write the output notebook, start no kernel"
+    )
 
 
 class CancelExecution(Payload):
@@ -104,7 +107,7 @@ class PrepareKernel(Payload):
 
 
 class ExecutionQueued(Payload):
-    """The run waits for a free place, or has moved up. ``position`` 1 is the next."""
+    """The run waits for a free place, has moved up, or has got it. ``position`` 1 is the next, 0 has a place."""
 
     kind: Literal["queued"] = "queued"
     run_id: str
@@ -172,6 +175,7 @@ class NotebookRunner(Protocol):
 
         A failed cell, a dead kernel or a lost runner are answers. ``on_event`` gets an `ExecutionQueued` for each
         position in a queue, one `ExecutionStarted`, and then every change of a cell; the end is the return value alone.
+        A run that is stopped before anything of it ran has no `ExecutionStarted`, and its result no duration.
         """
 
     async def cancel(self, run_id: str) -> None:

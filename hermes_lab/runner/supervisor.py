@@ -91,7 +91,7 @@ class SupervisedRunner:
             try:
                 link = await self._current_link()
                 pid = link.pid
-                await link.fly(flight, cancel_at_once=cancelled.is_set())
+                await link.fly(flight, cancelled=cancelled.is_set())
             except OSError as error:
                 return flight.lost(f"The runner cannot be started: {error}", None)
             except LinkLost:

@@ -76,13 +76,15 @@ class Executions:
         *,
         secrets: dict[str, str] | None = None,
         show: Callable[[Run], None] = _unseen,
+        placed: asyncio.Event | None = None,
     ) -> tuple[Run, Environment | None]:
         """Execute the notebook as this stored run; answers the run as it ended, and what it ran in.
 
         ``secrets`` are the values of its secret parameters, which are kept nowhere. ``show`` is called with the run
-        when it starts, when it ends, and now and then in between.
+        when it starts, when it ends, and now and then in between; ``placed`` is set when it is known whether the run
+        waits for a place, and at which position.
         """
-        live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show)
+        live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show, placed or asyncio.Event())
         observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
             request = self._request(run, notebook, workplace, secrets or {}, await self._kernel_spec(run.kernel_name))

@@ -27,13 +27,17 @@ _SECONDS_BETWEEN_TELLING = 0.5
 class LiveRun:
     """One run on its way. A change costs the same however many cells there are; looking at the run costs their number.
 
-    ``show`` is called with the run when it starts, when it ends, and now and then in between.
+    ``show`` is called with the run when it starts, when it ends, and now and then in between. ``placed`` is set when
+    the run has a place or knows its position before one, and when it needs none any more.
     """
 
-    def __init__(self, run: Run, store: Store, events: Events, show: Callable[[Run], None]) -> None:
+    def __init__(
+        self, run: Run, store: Store, events: Events, show: Callable[[Run], None], placed: asyncio.Event
+    ) -> None:
         self._store = store
         self._events = events
         self._show = show
+        self._placed = placed
         self._seen = run
         self._unseen: list[RunEvent] = []
         self._version = run.version
@@ -53,9 +57,12 @@ class LiveRun:
     def hear(self, event: ExecutionEvent) -> None:
         """Take in what the runner says."""
         match event:
+            case ExecutionQueued(position=0):
+                self._placed.set()
             case ExecutionQueued():
                 self.queued_at = self.queued_at or now()
                 self._record(self._next("queued", now(), queue_position=event.position))
+                self._placed.set()
             case ExecutionStarted():
                 fields = {"state": "running", "progress": event.progress, "cells": event.cells}
                 self._start(self._next("started", event.started_at, **fields))
@@ -83,6 +90,7 @@ class LiveRun:
             self._store.runs.replace(final)
         self._take(event)
         self._seen, self._unseen = final, []
+        self._placed.set()
         self._tell()
         return final
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,8 @@ from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.tasks import Tasks
 from hermes_lab.store import Snapshot, Store
 
+_SECONDS_FOR_A_PLACE = 2.0
+"""How long the answer waits to be told whether the run waits; it takes so long only to a kernel spec manager."""
 _KEPT_BY_A_RERUN = frozenset(
     {
         "input_path",
@@ -56,7 +59,7 @@ class RunAdmissions:
         self._tasks = tasks
 
     async def create(self, actor: Actor, request: CreateRun) -> Run:
-        """A pending run, stored before this returns; it executes when the runner has room.
+        """A pending run, stored before this returns; it executes when the runner has room, and waits at a position.
 
         Raises:
             InvalidRequest: no notebook, an unknown kernel, a parameter that no kernel can be given.
@@ -129,16 +132,25 @@ class RunAdmissions:
             self._store.runs.insert(run)
             self._store.audit.append(actor.author, action, run_id, {"input_path": document.path})
         self._events.publish("runs", run_id, run.state)
-        self._tasks.start(self._execute(run, document, output, replaces, secrets))
-        return run
+        placed = asyncio.Event()
+        self._tasks.start(self._execute(run, document, output, replaces, secrets, placed))
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(placed.wait(), _SECONDS_FOR_A_PLACE)
+        return self._executions.known(run_id)
 
     async def _execute(
-        self, run: Run, document: Document, output: Path, replaces: str, secrets: dict[str, str]
+        self,
+        run: Run,
+        document: Document,
+        output: Path,
+        replaces: str,
+        secrets: dict[str, str],
+        placed: asyncio.Event,
     ) -> None:
         file = self._places.input_file(document.path)
         remote = run.output_path if run.output_path and scheme_of(run.output_path) else None
         workplace = Workplace(file.parent, file, output, replaces, remote)
-        await self._executions.execute(run, document.notebook, workplace, secrets=secrets)
+        await self._executions.execute(run, document.notebook, workplace, secrets=secrets, placed=placed)
 
     async def _document_of(self, actor: Actor, earlier: Run, request: RerunRun) -> Document:
         """What is run once more; its folder must be there, for that is where it runs."""

@@ -31,13 +31,9 @@ def runs(agent: Client, workspace: Workspace) -> list[str]:
     for name in ("one", "two", "three"):
         waits = f"import os, time\nwhile not os.path.exists('go {name}'):\n    time.sleep(0.01)"
         run = agent.post("runs", input_path=workspace.write(f"{name}.ipynb", code("waits", waits))).json()
-        expected = None if name == "one" else len(made)
-        wanted = "running" if name == "one" else "pending"
-        agent.wait_until(
-            f"runs/{run['run_id']}",
-            lambda now, place=expected, state=wanted: (now["state"], now["queue_position"]) == (state, place),
-        )
+        assert run["queue_position"] == (len(made) or None)
         made.append(run["run_id"])
+    agent.wait_until(f"runs/{made[0]}", lambda now: now["state"] == "running")
     return made
 
 
@@ -69,3 +65,32 @@ def test_a_run_that_is_cancelled_while_it_waits_gives_its_place_to_the_next(
         (workspace.folder / f"go {name}").touch()
     for run_id in (first, third):
         assert agent.wait_until_ended({"run_id": run_id})["state"] == "completed"
+
+
+def test_the_first_answer_says_at_which_position_a_run_waits(
+    agent: Client, workspace: Workspace, runs: list[str]
+) -> None:
+    path = workspace.write("four.ipynb", code("only", "1"))
+    created, again = agent.post("runs", input_path=path).json(), agent.post(f"runs/{runs[0]}/rerun").json()
+    assert [(run["state"], run["queue_position"]) for run in (created, again)] == [("pending", 3), ("pending", 4)]
+    for run in (created, again, *({"run_id": run_id} for run_id in runs)):
+        agent.post(f"runs/{run['run_id']}/cancel")
+        agent.wait_until_ended(run)
+
+
+@pytest.mark.requirement("RUN-20", "RUN-2", "RUN-7")
+def test_a_run_that_is_cancelled_while_it_waits_has_taken_no_time(
+    agent: Client, workspace: Workspace, runs: list[str]
+) -> None:
+    first, second, third = runs
+    agent.post(f"runs/{second}/cancel")
+    ended = agent.wait_until_ended({"run_id": second})
+    assert (ended["state"], ended["started_at"], ended["result"]["duration_seconds"]) == ("cancelled", None, None)
+    assert (ended["result"]["status"], ended["result"]["cells_executed"]) == ("error", 0)
+    assert [cell["state"] for cell in ended["cells"]] == ["not_run"]
+    assert [event.event for event in followed(agent, second)] == ["queued", "ended"]
+    written = agent.get(f"runs/{second}/notebook").json()["notebook"]["metadata"]
+    assert (written["hermes"]["state"], written["papermill"]["duration"]) == ("cancelled", None)
+    for run_id in (first, third):
+        agent.post(f"runs/{run_id}/cancel")
+        agent.wait_until_ended({"run_id": run_id})

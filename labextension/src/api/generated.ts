@@ -1333,8 +1333,11 @@ export interface components {
        * @enum {string}
        */
       status: 'success' | 'error';
-      /** Duration Seconds */
-      duration_seconds: number;
+      /**
+       * Duration Seconds
+       * @description Null where the run was stopped before anything of it ran, while it waited
+       */
+      duration_seconds: number | null;
       /**
        * Cells Executed
        * @description Code cells that ended, a failed one included

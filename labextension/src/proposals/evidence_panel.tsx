@@ -8,7 +8,7 @@ import { duration } from '../components/moment';
 import { PersonButton } from '../components/person_button';
 import { visible } from '../components/visible_text';
 import { count } from '../components/words';
-import { progressInWords } from '../runs/model';
+import { progressInWords, took } from '../runs/model';
 import { ScrapValue } from './scrap_value';
 import {
   difference,
@@ -179,7 +179,7 @@ function Outcome({ evidence }: { readonly evidence: Evidence }): JSX.Element {
     <tr>
       <th scope="row">{name}</th>
       <td>{run ? outcomeInWords(run) : 'There was no notebook'}</td>
-      <td>{run?.result ? duration(run.result.duration_seconds) : ''}</td>
+      <td>{(run && took(run)) ?? ''}</td>
       <td>{run?.result ? count(run.result.cells_executed, 'cell') : ''}</td>
     </tr>
   );

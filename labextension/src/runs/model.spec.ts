@@ -83,6 +83,11 @@ describe('a run', () => {
     expect(took(run({ result }))).toBe('4.2 s');
   });
 
+  it('took no time when it was stopped while it waited', () => {
+    const stopped = { ...result, failed_cell: null, cells_executed: 0, duration_seconds: null };
+    expect(took(run({ state: 'cancelled', result: stopped }))).toBeNull();
+  });
+
   it('knows its place while it waits for others', () => {
     const waiting = (n: number | null) => placeInLine(run({ state: 'pending', queue_position: n }));
     expect(waiting(null)).toBeNull();

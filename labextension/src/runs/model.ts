@@ -72,9 +72,10 @@ export function progressInWords(progress: Run['progress']): string {
   return `${progress.cells_done} of ${progress.cells_total} cells`;
 }
 
-/** How long it took, or null while it goes on. */
-export function took(run: Run): string | null {
-  return run.result ? duration(run.result.duration_seconds) : null;
+/** How long it took, or null while it goes on, and when nothing of it ran. */
+export function took(run: Pick<Run, 'result'>): string | null {
+  const seconds = run.result?.duration_seconds ?? null;
+  return seconds === null ? null : duration(seconds);
 }
 
 function ordinal(n: number): string {
