@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from hermes_lab.model.actors import SCOPES, Actor, require_scope
 from hermes_lab.model.agents import Agent, CreateAgent, IssuedAgent, ListAgents, RevokeAgent
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.diffs import CreateDiff, Diff
 from hermes_lab.model.errors import HermesError, InvalidRequest
 from hermes_lab.model.evidence import CreateEvidence, DecideEvidence, Evidence, GetEvidence
@@ -417,22 +418,21 @@ async def perform(services: Services, actor: Actor, operation: Operation, fields
     """
     require_scope(actor, operation.scope)
     request = validated(operation.request, fields)
-    key: str | None = getattr(request, "idempotency_key", None)
-    if key is None:
-        return await _answer(services, actor, operation, request)
-    # A person with a token has another anonymous name at each request; people share what they may see anyway.
-    caller = "human" if actor.kind == "human" else f"{actor.kind}:{actor.kernel_id or actor.name}"
+    claim = Claim.of(actor, operation.name, getattr(request, "idempotency_key", None))
+    if claim is None:
+        return _json(await _response(services, actor, operation, request))
     ledger = services.store.idempotency
-    before = ledger.claim(caller, operation.name, key, request.model_dump(mode="json"))
+    before = ledger.claim(claim, request.model_dump(mode="json"))
     if before is not None:
         return before
     try:
-        response = await _answer(services, actor, operation, request)
+        response = await _response(services, actor, operation, request)
     except BaseException:
-        ledger.release(caller, operation.name, key)
+        ledger.release(claim)
         raise
-    ledger.keep(caller, operation.name, key, response)
-    return response
+    # The service has kept what it made, with the making of it; this is the answer as the caller gets it.
+    ledger.keep(claim, response)
+    return _json(response)
 
 
 def validated(request: type[Request], fields: JsonObject) -> Request:
@@ -457,11 +457,14 @@ def _fault(fault: ErrorDetails) -> JsonObject:
     return {"field": ".".join(map(str, place)), "problem": fault["msg"], "type": fault["type"]}
 
 
-async def _answer(services: Services, actor: Actor, operation: Operation, request: Payload) -> JsonObject:
+async def _response(services: Services, actor: Actor, operation: Operation, request: Payload) -> Payload:
     try:
-        response = await operation.call(services, actor, request)
+        return await operation.call(services, actor, request)
     except HermesError as error:
         _log.info("%s by %s %s: %s", operation.name, actor.kind, actor.name, error.code)
         raise
+
+
+def _json(response: Payload) -> JsonObject:
     answer: JsonObject = response.model_dump(mode="json")
     return answer

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from hermes_lab.model.actors import Author
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.payload import Payload, Sha256, UtcTime
 
 WriteState = Literal["journalled", "written", "abandoned"]
 
 
 class Write(Payload):
-    """A merge on its way into its document. ``intended_hash`` is the snapshot of the merged notebook."""
+    """A merge on its way into its document. ``intended_hash`` is the snapshot of the merged notebook,
+    ``claim`` the idempotency key that is answered with the merge, by whichever server completes it."""
 
     write_id: str
     state: WriteState = "journalled"
@@ -21,5 +23,6 @@ class Write(Payload):
     before_hash: Sha256 | None
     intended_hash: Sha256
     applied: list[str]
+    claim: Claim | None = None
     created_at: UtcTime
     message: str | None = None

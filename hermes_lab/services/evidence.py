@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from hermes_lab.model.actors import Actor
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, IllegalTransition
 from hermes_lab.model.evidence import CreateEvidence, DecideEvidence, Evidence, GetEvidence
 from hermes_lab.model.payload import new_id, now
@@ -85,6 +86,7 @@ class EvidenceService:
             self._store.evidence.insert(evidence)
             details = {"proposal_id": proposal.proposal_id, "sandboxed": ruling.sandboxed}
             self._store.audit.append(actor.author, "create_evidence", evidence.evidence_id, details)
+            self._store.idempotency.keep(Claim.of(actor, "create_evidence", request.idempotency_key), evidence)
         self._kept.publish(evidence)
         if not evidence.awaiting_approval:
             self._tasks.start(self._executions.execute(evidence.evidence_id))

@@ -8,6 +8,7 @@ from collections import defaultdict
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import serialise
 from hermes_lab.model.actors import Actor
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, MergeConflict, NotFound
 from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, ProposedChange
@@ -45,7 +46,8 @@ class Merges:
             proposal = self._mergeable(request.proposal_id)
             with self._views.merging(proposal):
                 current, merged = await self._merged_with_now(proposal, request)
-                write = self._journal(actor, proposal, None if current is None else current.hash, merged)
+                claim = Claim.of(actor, "merge_proposal", request.idempotency_key)
+                write = self._journal(actor, claim, proposal, None if current is None else current.hash, merged)
                 try:
                     done = await self.carry_out(write, merged.notebook, current)
                 except HermesError as error:
@@ -98,6 +100,7 @@ class Merges:
             self._store.proposals.replace(done)
             details = {"path": write.path, "before_hash": write.before_hash, "hash": after}
             self._store.audit.append(write.author, "merge_proposal", proposal.proposal_id, details)
+            self._store.idempotency.keep(write.claim, done)
         self._events.publish("proposals", proposal.proposal_id, done.state)
         return done
 
@@ -137,7 +140,9 @@ class Merges:
             )
         return merged
 
-    def _journal(self, actor: Actor, proposal: Proposal, before: str | None, merged: Merged) -> Write:
+    def _journal(
+        self, actor: Actor, claim: Claim | None, proposal: Proposal, before: str | None, merged: Merged
+    ) -> Write:
         with self._store.transaction():
             write = Write(
                 write_id=new_id(),
@@ -147,6 +152,7 @@ class Merges:
                 before_hash=before,
                 intended_hash=self._store.snapshots.put(serialise(merged.notebook)),
                 applied=merged.applied,
+                claim=claim,
                 created_at=now(),
             )
             self._store.writes.insert(write)

@@ -8,6 +8,7 @@ from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import parse, serialise, validate
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.cell_operations import apply_operations
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, IllegalTransition, InvalidRequest, NotAllowed, NotFound, StaleBase
 from hermes_lab.model.payload import JsonObject, Notebook, Page, new_id, now
 from hermes_lab.model.proposals import (
@@ -75,6 +76,7 @@ class Proposals:
             )
             self._store.proposals.insert(proposal)
             self._store.audit.append(actor.author, "create_proposal", proposal.proposal_id, {"path": path})
+            self._store.idempotency.keep(Claim.of(actor, "create_proposal", request.idempotency_key), proposal)
             if superseded is not None:
                 closed = superseded.moved("superseded", superseded_by=proposal.proposal_id, updated_at=moment)
                 self._store.proposals.replace(closed)

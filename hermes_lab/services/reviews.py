@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hermes_lab.model.actors import Actor
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import IllegalTransition
 from hermes_lab.model.payload import new_id, now
 from hermes_lab.model.proposals import (
@@ -62,6 +63,7 @@ class Reviews:
             self._store.proposals.replace(reviewed)
             words = {change_id: decision.decision for change_id, decision in decisions.items()}
             self._store.audit.append(actor.author, "review_proposal", proposal.proposal_id, {"decisions": words})
+            self._store.idempotency.keep(Claim.of(actor, "review_proposal", request.idempotency_key), reviewed)
         self._events.publish("proposals", proposal.proposal_id, reviewed.state)
         return await self._views.view(reviewed)
 

@@ -13,6 +13,7 @@ from hermes_lab.engines.notebook_format import parse
 from hermes_lab.engines.secret_names import check_secrets
 from hermes_lab.engines.storage import scheme_of
 from hermes_lab.model.actors import Actor
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound
 from hermes_lab.model.payload import new_id, now
 from hermes_lab.model.runs import CreateRun, Progress, RerunRun, Run
@@ -66,7 +67,8 @@ class RunAdmissions:
             Conflict: the output notebook exists and ``overwrite`` is not set, or another run is writing it.
         """
         document = await self._places.read(actor, request.input_path, "input_path")
-        return await self._begin(actor, "create_run", request, document)
+        claim = Claim.of(actor, "create_run", request.idempotency_key)
+        return await self._begin(actor, claim, "create_run", request, document)
 
     async def rerun(self, actor: Actor, request: RerunRun) -> Run:
         """A pending run of what an earlier one ran.
@@ -93,10 +95,17 @@ class RunAdmissions:
         given = {name: getattr(request, name) for name in ("secret_parameters", "output_path", "overwrite")}
         parameters = earlier.parameters if request.parameters is None else request.parameters
         wanted = CreateRun(**kept, **given, parameters=parameters)
-        return await self._begin(actor, "rerun_run", wanted, document, rerun_of=earlier.run_id)
+        claim = Claim.of(actor, "rerun_run", request.idempotency_key)
+        return await self._begin(actor, claim, "rerun_run", wanted, document, rerun_of=earlier.run_id)
 
     async def _begin(
-        self, actor: Actor, action: str, request: CreateRun, document: Document, rerun_of: str | None = None
+        self,
+        actor: Actor,
+        claim: Claim | None,
+        action: str,
+        request: CreateRun,
+        document: Document,
+        rerun_of: str | None = None,
     ) -> Run:
         kernel = await self._kernels.kernel_of(document.notebook, request.kernel_name)
         if request.parameters:
@@ -131,6 +140,7 @@ class RunAdmissions:
             self._store.snapshots.keep(snapshot)
             self._store.runs.insert(run)
             self._store.audit.append(actor.author, action, run_id, {"input_path": document.path})
+            self._store.idempotency.keep(claim, run)
         self._events.publish("runs", run_id, run.state)
         placed = asyncio.Event()
         self._tasks.start(self._execute(run, document, output, replaces, secrets, placed))

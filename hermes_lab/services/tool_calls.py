@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from hermes_lab.model.actors import Actor, Author
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, IllegalTransition, NotAllowed, NotFound
 from hermes_lab.model.kernels import KernelToken
 from hermes_lab.model.payload import JsonObject, Page, now
@@ -64,6 +65,7 @@ class ToolCalls:
         with self._store.transaction():
             self._store.tool_calls.insert(call)
             self._audit(actor.author, "create_tool_call", call)
+            self._store.idempotency.keep(Claim.of(actor, "create_tool_call", request.idempotency_key), call)
         self._events.publish("tool_calls", call.tool_call_id, call.state)
         if call.state == "running":
             self._executions.start(call, kernel, self._end)

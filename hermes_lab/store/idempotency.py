@@ -8,8 +8,9 @@ import json
 from sqlalchemy import and_, select
 from sqlalchemy.sql import ColumnElement
 
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict
-from hermes_lab.model.payload import JsonObject, now
+from hermes_lab.model.payload import JsonObject, Payload, now
 from hermes_lab.store import tables
 from hermes_lab.store.connection import Database
 
@@ -17,13 +18,19 @@ _table = tables.idempotency
 
 
 class Idempotency:
-    """A claim before the work, the answer after it; a key belongs to one caller and one operation."""
+    """A claim before the work, its answer in the transaction of what the work makes: whoever asks again after a crash
+    gets the thing that is there, or makes it. A key belongs to one caller and one operation.
+
+    What an operation does outside of the store comes after that transaction: the execution of a run, of evidence or of
+    a tool call, which a crash ends and no repeated request begins again. The write of a merge comes before it, and is
+    journalled with the claim: whoever completes the write answers the key.
+    """
 
     def __init__(self, database: Database, instance_id: str) -> None:
         self._database = database
         self._instance_id = instance_id
 
-    def claim(self, caller: str, operation: str, key: str, request: JsonObject) -> JsonObject | None:
+    def claim(self, claim: Claim, request: JsonObject) -> JsonObject | None:
         """The answer that was given before; None: nobody asked yet, and the key is now the caller's.
 
         Raises:
@@ -31,11 +38,10 @@ class Idempotency:
         """
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         with self._database.transaction() as connection:
-            row = connection.execute(select(_table).where(_place(caller, operation, key))).first()
+            row = connection.execute(select(_table).where(_place(claim))).first()
             if row is None:
-                place = {"caller": caller, "operation": operation, "key": key}
                 rest = {"request_digest": digest, "created_at": now(), "instance_id": self._instance_id}
-                connection.execute(_table.insert().values(**place, **rest))
+                connection.execute(_table.insert().values(**claim.model_dump(), **rest))
                 return None
         if row.request_digest != digest:
             raise Conflict(
@@ -52,22 +58,31 @@ class Idempotency:
         answer: JsonObject = row.response
         return answer
 
-    def keep(self, caller: str, operation: str, key: str, response: JsonObject) -> None:
-        """The answer, for whoever asks again."""
-        with self._database.transaction() as connection:
-            connection.execute(_table.update().where(_place(caller, operation, key)).values(response=response))
+    def keep(self, claim: Claim | None, made: Payload) -> None:
+        """What the work has made, for whoever asks again; to be called in the transaction that makes it, and again
+        when more is known. Nothing is kept where no key was given.
 
-    def release(self, caller: str, operation: str, key: str) -> None:
-        """The work failed: the key may be used again."""
+        Raises:
+            LookupError: nobody claimed the key.
+        """
+        if claim is None:
+            return
         with self._database.transaction() as connection:
-            connection.execute(_table.delete().where(_place(caller, operation, key)))
+            answered = _table.update().where(_place(claim)).values(response=made.model_dump(mode="json"))
+            if connection.execute(answered).rowcount != 1:
+                raise LookupError(f"nobody claimed the key {claim.key!r} for {claim.operation}")
+
+    def release(self, claim: Claim) -> None:
+        """The work failed: the key may be used again, unless something was made all the same."""
+        with self._database.transaction() as connection:
+            connection.execute(_table.delete().where(_place(claim), _table.c.response.is_(None)))
 
     def release_claims_of(self, instance_id: str) -> None:
-        """Claims that a dead server never answered."""
+        """Claims for which a dead server has made nothing."""
         dead = and_(_table.c.instance_id == instance_id, _table.c.response.is_(None))
         with self._database.transaction() as connection:
             connection.execute(_table.delete().where(dead))
 
 
-def _place(caller: str, operation: str, key: str) -> ColumnElement[bool]:
-    return and_(_table.c.caller == caller, _table.c.operation == operation, _table.c.key == key)
+def _place(claim: Claim) -> ColumnElement[bool]:
+    return and_(_table.c.caller == claim.caller, _table.c.operation == claim.operation, _table.c.key == claim.key)

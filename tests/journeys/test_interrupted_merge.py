@@ -76,9 +76,9 @@ def accepted(dying: DyingServer, agent: Client, people: Callable[[], Client], wo
     return proposal
 
 
-def die_in_the_merge(person: Client, proposal: dict[str, str]) -> None:
+def die_in_the_merge(person: Client, proposal: dict[str, str], key: str | None = None) -> None:
     with pytest.raises(requests.ConnectionError):
-        person.post(f"proposals/{proposal['proposal_id']}/merge")
+        person.post(f"proposals/{proposal['proposal_id']}/merge", key=key)
 
 
 @pytest.mark.requirement("MERGE-7")
@@ -99,6 +99,17 @@ def test_a_merge_that_was_cut_off_is_completed_at_the_next_start(
     there = people().get(f"proposals/{accepted['proposal_id']}").json()
     assert (there["state"], there["merge"]["applied"]) == ("merged", ["only"])
     assert workspace.sources("report.ipynb") == ACCEPTED
+
+
+@pytest.mark.requirement("MERGE-7", "API-2")
+def test_whoever_asks_again_for_a_merge_that_was_completed_gets_that_one(
+    dying: DyingServer, people: Callable[[], Client], accepted: dict[str, str]
+) -> None:
+    die_in_the_merge(people(), accepted, key="once")
+    dying.revive()
+    merged = people().post(f"proposals/{accepted['proposal_id']}/merge", key="once")
+    assert (merged.status_code, merged.json()["state"]) == (200, "merged"), merged.text
+    assert [each["applied"] for each in merged.json()["merges"]] == [["only"]]
 
 
 @pytest.mark.requirement("MERGE-7")

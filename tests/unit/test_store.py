@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hermes_lab.model.actors import Author
 from hermes_lab.model.agents import StoredAgent
+from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, InvalidRequest
 from hermes_lab.model.payload import new_id, now, sha256
 from hermes_lab.model.run_events import RunEvent, replayed
@@ -25,6 +26,7 @@ from hermes_lab.store import Store
 from hermes_lab.store.tables import metadata
 
 AUTHOR = Author(kind="human", name="ada")
+CLAIM = Claim(caller="agent:a", operation="create_run", key="key")
 
 
 @pytest.fixture
@@ -232,14 +234,37 @@ def test_the_same_text_is_kept_once(store: Store, database: Path) -> None:
 
 def test_a_key_in_use_is_refused_until_it_is_answered_or_released(store: Store) -> None:
     ledger = store.idempotency
-    assert ledger.claim("agent:a", "create_run", "key", {"n": 1}) is None
+    assert ledger.claim(CLAIM, {"n": 1}) is None
     with pytest.raises(Conflict) as busy:
-        ledger.claim("agent:a", "create_run", "key", {"n": 1})
+        ledger.claim(CLAIM, {"n": 1})
     assert busy.value.code == "idempotency_in_progress"
-    ledger.release("agent:a", "create_run", "key")
-    assert ledger.claim("agent:a", "create_run", "key", {"n": 1}) is None
-    ledger.keep("agent:a", "create_run", "key", {"run_id": "x"})
-    assert ledger.claim("agent:a", "create_run", "key", {"n": 1}) == {"run_id": "x"}
+    ledger.release(CLAIM)
+    assert ledger.claim(CLAIM, {"n": 1}) is None
+    ledger.keep(CLAIM, AUTHOR)
+    ledger.release(CLAIM)
+    assert ledger.claim(CLAIM, {"n": 1}) == AUTHOR.model_dump()
+
+
+@pytest.mark.requirement("API-2")
+def test_a_key_is_answered_together_with_what_was_made_or_not_at_all(store: Store) -> None:
+    def break_off() -> None:
+        with store.transaction():
+            store.agents.insert(agent("made"))
+            store.idempotency.keep(CLAIM, AUTHOR)
+            raise KeyboardInterrupt
+
+    assert store.idempotency.claim(CLAIM, {}) is None
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    store.idempotency.release_claims_of(store.instance_id)
+    assert store.agents.all() == []
+    assert store.idempotency.claim(CLAIM, {}) is None
+
+
+def test_an_answer_to_a_key_that_nobody_claimed_is_a_mistake(store: Store) -> None:
+    with pytest.raises(LookupError):
+        store.idempotency.keep(CLAIM, AUTHOR)
+    store.idempotency.keep(None, AUTHOR)
 
 
 def test_two_servers_on_one_store_know_each_other_as_alive(database: Path) -> None:
