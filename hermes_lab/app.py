@@ -60,6 +60,12 @@ class HermesLab(ExtensionApp):
     unresponsive_seconds = Float(
         15.0, min=1, help="How long a kernel's heartbeat may stay away before its run ends as unresponsive."
     ).tag(config=True)
+    runner_unresponsive_seconds = Float(
+        120.0,
+        min=10,
+        help="How long the process that executes runs may not answer; then it is killed with its kernels, its runs end "
+        "as interrupted, and a new one is started. The time that the machine sleeps does not count.",
+    ).tag(config=True)
     cell_output_limit_bytes = Integer(
         10_000_000,
         min=0,
@@ -134,6 +140,7 @@ class HermesLab(ExtensionApp):
                 sandbox_readable_folders=tuple(Path(folder) for folder in self.sandbox_readable_folders),
                 max_concurrent_runs=self.max_concurrent_runs,
                 warm_kernels=self.warm_kernels,
+                runner_unresponsive_seconds=self.runner_unresponsive_seconds,
                 limits=Limits(
                     grace_seconds=self.grace_seconds,
                     unresponsive_seconds=self.unresponsive_seconds,

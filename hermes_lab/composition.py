@@ -59,6 +59,7 @@ class Settings:
     sandbox_readable_folders: tuple[Path, ...]
     max_concurrent_runs: int
     warm_kernels: int
+    runner_unresponsive_seconds: float
     limits: Limits
     remote_schemes: tuple[str, ...]
     evidence_copy_limit_bytes: int
@@ -84,7 +85,11 @@ class Composition:
         self.ready = asyncio.Event()
         self._store = store = Store(settings.db_url)
         self._tasks = tasks = Tasks()
-        self._runner = SupervisedRunner(settings.max_concurrent_runs, warm_kernels=settings.warm_kernels)
+        self._runner = SupervisedRunner(
+            settings.max_concurrent_runs,
+            warm_kernels=settings.warm_kernels,
+            unresponsive_seconds=settings.runner_unresponsive_seconds,
+        )
         root = Root(settings.root_folder, closed=settings.closed_folders)
         documents = Documents(contents_manager, root)
         events = Events(emit)

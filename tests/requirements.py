@@ -91,6 +91,8 @@ REQUIREMENTS: dict[str, str] = {
     "KERNEL-2": "A kernel that is frozen is noticed; one that is busy is not taken for frozen.",
     "KERNEL-3": "Processor time and peak memory of a cell are those of its kernel and of all that it started.",
     "KERNEL-4": "A kernel that was started ahead is to its run as one that is started for it, and is used once.",
+    "KERNEL-5": "The limit of a kernel's start holds from its launch to its first answer, whoever launches it.",
+    "KERNEL-6": "A runner that lives and does not answer is killed with its kernels, and another takes its place.",
     # Who may do what
     "AUTH-1": "No route answers data to somebody who is nobody.",
     "AUTH-2": "An agent's token is good for hermes_lab's routes alone.",

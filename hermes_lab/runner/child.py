@@ -25,6 +25,8 @@ from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
+    Ping,
+    Pong,
     PrepareKernel,
     code_cells_of,
 )
@@ -54,6 +56,8 @@ class Child:
                     await self._runner.cancel(run_id)
                 case PrepareKernel(kernel_name=name, environment=environment):
                     self._runner.prepare(name, environment)
+                case Ping():
+                    self._say(Pong())
         await self._runner.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -66,13 +70,13 @@ class Child:
             ended = _broken(request, error)
         self._say(ended)
 
-    def _say(self, event: ExecutionEvent | ExecutionEnded) -> None:
+    def _say(self, event: ExecutionEvent | ExecutionEnded | Pong) -> None:
         """Write one event. Blocks while the supervisor does not read; a pipe without a reader is the end."""
         try:
             self._events.write(to_line(event))
             self._events.flush()
         except BrokenPipeError:
-            _LOG.warning("The supervisor is gone; the run %s goes unheard.", event.run_id)
+            _LOG.warning("The supervisor is gone; an event goes unheard: %s", event.kind)
 
 
 def _broken(request: ExecuteNotebook, error: Exception) -> ExecutionEnded:

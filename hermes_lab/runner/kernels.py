@@ -17,7 +17,7 @@ from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.figures import Cost, Meter, NoMeter
 from hermes_lab.runner.heartbeat import until_frozen
-from hermes_lab.runner.launched import LaunchedKernel
+from hermes_lab.runner.launched import LaunchedKernel, provisioner_of
 from hermes_lab.runner.protocol import Limits, Sandbox
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class RunKernel:
     async def start(self) -> None:
         """Have a process and be connected to it; whether it answers is for the caller to find out.
 
+        How long that takes is for the caller to bound: it may be cancelled at any moment, and `stop` does the rest.
+
         Raises:
             OSError: its program cannot be started, or not in a sandbox.
         """
@@ -127,13 +129,23 @@ class RunKernel:
         return self._started.manager
 
     @property
+    def provisioner_name(self) -> str:
+        """The name of who starts it: Jupyter itself, or a plugin."""
+        return provisioner_of(self._spec)
+
+    @property
     def last_words(self) -> str:
         """The end of what the process wrote to its own standard output and error."""
-        return self._started.last_words
+        return self._launched.last_words if self._launched is not None else ""
 
     async def epitaph(self) -> str:
         """How the process ended, for a person to read."""
         return await self._started.epitaph()
+
+    @property
+    def ended_unseen(self) -> bool:
+        """Whether the process has ended though `exited` does not say so, for who should have seen it is stopped."""
+        return self._started.ended_unseen
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes, the way that its spec asks for."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,15 +24,19 @@ from hermes_lab.engines.injection import compose
 from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
 from hermes_lab.runner.figures import KeptMeter, Meter, NoMeter, PortableMeter
 from hermes_lab.runner.keeping import WORKS_HERE, Keeper, Started
+from hermes_lab.runner.patience import ended_within, given_up
 from hermes_lab.runner.protocol import Sandbox
 from hermes_lab.runner.sandboxed import GivenKernelSpec, sandboxed
 
+_LOG = logging.getLogger(__name__)
 _LOCAL = "local-provisioner"
 _SECONDS_BETWEEN_LOOKS = 0.02
 _SECONDS_UNTIL_REAPED = 0.001
 _GRACEFUL_SECONDS = 2.0
 """How long a kernel may take over its own exit (``atexit`` hooks) before it is killed."""
 _SECONDS_TO_HEED = 0.3
+_PROVISIONERS_SECONDS = 10.0
+"""How long a provisioner may take over the end of its kernel; Jupyter's own needs 5 s for one that cannot die."""
 # What ipykernel does when it is asked to shut down, without signals to its children, which the keeper sees to: it would
 # wait for seconds for one that has ended already, and be killed before its own exit hooks ran.
 _END_IPYKERNEL = (
@@ -52,6 +57,12 @@ class _KernelManager(AsyncKernelManager):
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         command: list[str] = super().format_kernel_cmd(extra_arguments)
         return self.wrap(command) if self.wrap is not None else command
+
+
+def provisioner_of(spec: KernelSpec) -> str:
+    """The name of who starts kernels of this spec: Jupyter itself, or a plugin."""
+    named = spec.metadata.get("kernel_provisioner", {}).get("provisioner_name")
+    return str(named or KernelProvisionerFactory.instance().default_provisioner_name)
 
 
 class LaunchedKernel:
@@ -79,6 +90,8 @@ class LaunchedKernel:
         self._sandbox = sandbox
         self._keeper: Keeper | None = None
         self._process: psutil.Process | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._cleaning: asyncio.Task[None] | None = None
         # Short, private and the kernel's alone: what is in it goes with it.
         self.folder = Path(tempfile.mkdtemp(prefix="hermes-", dir=runtime_folder))
         self._working_folder = working_folder or str(self.folder)
@@ -101,9 +114,16 @@ class LaunchedKernel:
     async def start(self) -> None:
         """Start the process and connect to it; whether it answers is for the caller to find out.
 
+        May be cancelled at any moment; `stop` then sees to what there is already.
+
         Raises:
             OSError: its program cannot be started, or not in a sandbox.
         """
+        self._starting = asyncio.create_task(self._start())
+        # The provisioner is a plugin, and may not heed that it is cancelled: whoever waits for it is free at once.
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
         if self._sandbox is not None:
             await self._shut_in(self._sandbox)
         self._keeper = Keeper(with_cgroup=True) if WORKS_HERE and self._is_local() else None
@@ -154,10 +174,20 @@ class LaunchedKernel:
             return f"killed by {signal.Signals(-status).name}"
         return f"exit status {status}"
 
+    @property
+    def ended_unseen(self) -> bool:
+        """Whether the process has ended, and its keeper, which must be stopped, does not say so."""
+        if self._keeper is None or not self._keeper.started.done() or self.exited.done():
+            return False
+        try:
+            return psutil.Process(self._keeper.started.result().pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes, the way that its spec asks for."""
         if not self.exited.done():
-            await self._manager.interrupt_kernel()
+            await self._of_provisioner(self._manager.interrupt_kernel(), "interrupt its kernel")
 
     def heartbeat_socket(self) -> zmq.asyncio.Socket:
         """A new socket on the kernel's heartbeat channel."""
@@ -181,13 +211,46 @@ class LaunchedKernel:
         return NoMeter()
 
     async def stop(self, *, gracefully: bool) -> None:
-        """End the kernel and every process that it started, and remove its files."""
+        """End the kernel and every process that it started, and remove its files. Also one that is still starting."""
+        if self._starting is not None and not self._starting.done() and not await given_up(self._starting):
+            _LOG.warning("The provisioner %r does not heed that it is cancelled.", provisioner_of(self._spec))
+            self._starting.add_done_callback(self._clean_up_late)
         if hasattr(self, "exited"):
             await self._end(gracefully=gracefully)
             self.client.stop_channels()
             self.exited.cancel()
-        await self._manager.cleanup_resources()
+        else:
+            await self._end_half_started()
+        await self._of_provisioner(self._manager.cleanup_resources(), "clean up after its kernel")
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def _clean_up_late(self, starting: asyncio.Task[None]) -> None:
+        """It has started its kernel after all, or failed to."""
+        if not starting.cancelled() and starting.exception() is not None:
+            _LOG.warning("A start that was given up has failed: %r", starting.exception())
+        self._cleaning = asyncio.create_task(self.stop(gracefully=False))
+
+    async def _end_half_started(self) -> None:
+        """What a start that came to no end has left, if it came that far."""
+        provisioner = self._manager.provisioner
+        if provisioner is None:
+            return
+        if self._process is None:
+            self._process = self._local_process()
+        seen = await asyncio.to_thread(descendants, self._process) if self._process is not None else set()
+        if provisioner.has_process:
+            await self._of_provisioner(provisioner.kill(), "kill its kernel")
+        await asyncio.to_thread(kill_run, self._mark, seen, self._session)
+        if provisioner.has_process:
+            await self._of_provisioner(provisioner.wait(), "see the end of its kernel")
+
+    async def _of_provisioner(self, asked: Awaitable[Any], to_do: str) -> None:
+        """Have the provisioner do something, unless that takes it too long; what is wrong with it, is logged."""
+        task = asyncio.ensure_future(asked)
+        if not await ended_within(_PROVISIONERS_SECONDS, task):
+            _LOG.warning("The provisioner %r does not %s.", provisioner_of(self._spec), to_do)
+        elif not task.cancelled() and task.exception() is not None:
+            _LOG.warning("The provisioner %r did not %s: %r", provisioner_of(self._spec), to_do, task.exception())
 
     async def _end(self, *, gracefully: bool) -> None:
         unkept = await asyncio.to_thread(descendants, self._process) if self._process and not self._keeper else set()
@@ -199,9 +262,9 @@ class LaunchedKernel:
         if self._keeper is not None:
             self._keeper.close()
         if not self.exited.done():
-            await self._manager.shutdown_kernel(now=True)
+            await self._of_provisioner(self._manager.shutdown_kernel(now=True), "end its kernel")
         elif self._manager.provisioner is not None:
-            await self._manager.provisioner.wait()
+            await self._of_provisioner(self._manager.provisioner.wait(), "see the end of its kernel")
 
     async def _ask_to_end(self) -> None:
         """Have the kernel end by itself, exit hooks and all; it may not heed it in time."""
@@ -209,7 +272,7 @@ class LaunchedKernel:
             self.client.execute(_END_IPYKERNEL, silent=True, allow_stdin=False)
             await asyncio.wait({self.exited}, timeout=_SECONDS_TO_HEED)
         if not self.exited.done():
-            await self._manager.request_shutdown()
+            await self._of_provisioner(self._manager.request_shutdown(), "ask its kernel to end")
             await asyncio.wait({self.exited}, timeout=_GRACEFUL_SECONDS)
 
     async def _watch(self) -> None:
@@ -232,15 +295,16 @@ class LaunchedKernel:
 
     def _is_local(self) -> bool:
         """Whether the kernel will be a process of this machine, started by Jupyter's own provisioner."""
-        named = self._spec.metadata.get("kernel_provisioner", {}).get("provisioner_name")
-        return bool((named or KernelProvisionerFactory.instance().default_provisioner_name) == _LOCAL)
+        return provisioner_of(self._spec) == _LOCAL
 
     def _local_process(self) -> psutil.Process | None:
         """The kernel's process, or its keeper's; none where it runs on another machine, or is gone already."""
         pid: int | None = getattr(self._manager.provisioner, "pid", None)
         try:
-            return psutil.Process(pid) if pid is not None else None
-        except psutil.NoSuchProcess:
+            process = psutil.Process(pid) if pid is not None else None
+            # A provisioner may tell a process id of another machine, which here is that of somebody else.
+            return process if process is not None and process.ppid() == os.getpid() else None
+        except (psutil.Error, ValueError):
             return None
 
     @property

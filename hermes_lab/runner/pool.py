@@ -110,7 +110,7 @@ class WarmKernels:
     ) -> WarmKernel | None:
         """A kernel for a run, as if it were started now in that folder with these variables; None: there is none.
 
-        It is the caller's from now on.
+        It is the caller's from now on; a caller that is cancelled gets none.
         """
         kind = Kind.of(kernel_name, spec, environment)
         if kind is None or kind in self._unfit or self._closing:
@@ -141,6 +141,9 @@ class WarmKernels:
                     await handing_out.hand_out(warm.launched.client, folder, variables, _HAND_OUT_SECONDS)
                 except NotAnswered as error:
                     _LOG.warning("A waiting kernel %r could not be used: %s", kind.kernel_name, error)
+                except BaseException:  # the run has ended meanwhile: nobody else may have what was meant for it
+                    self._discard(warm)
+                    raise
                 else:
                     return warm
             self._discard(warm)
@@ -155,7 +158,11 @@ class WarmKernels:
         coming, self._coming = self._coming[1], None
         if self._starting is not None:
             self._calm.raise_again(self._starting)
-        await asyncio.wait({coming}, timeout=_ON_ITS_WAY_SECONDS)
+        try:
+            await asyncio.wait({coming}, timeout=_ON_ITS_WAY_SECONDS)
+        except asyncio.CancelledError:
+            coming.add_done_callback(self._discard_late)
+            raise
         if coming.done():
             return coming.result()
         coming.add_done_callback(self._discard_late)
@@ -233,7 +240,7 @@ class WarmKernels:
         warm = None
         try:
             warm = await asyncio.wait_for(self._warmed(kind, launched), _START_SECONDS)
-        except (NotAnswered, OSError, RuntimeError, asyncio.TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - kernel provisioners are plugins and raise what they like
             words = launched.last_words
             _LOG.warning("A kernel %r did not start ahead of its run: %r %s", kind.kernel_name, error, words)
         finally:

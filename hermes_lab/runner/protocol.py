@@ -106,6 +106,18 @@ class PrepareKernel(Payload):
     environment: dict[str, str] = Field(default_factory=dict)
 
 
+class Ping(Payload):
+    """Ask whether the runner's event loop turns; it answers with a `Pong`."""
+
+    kind: Literal["ping"] = "ping"
+
+
+class Pong(Payload):
+    """It does."""
+
+    kind: Literal["pong"] = "pong"
+
+
 class ExecutionQueued(Payload):
     """The run waits for a free place, has moved up, or has got it. ``position`` 1 is the next, 0 has a place."""
 
@@ -160,10 +172,10 @@ OnMessage = Callable[[str, str, JsonObject], None]
 """Called in the event loop with a cell's id, and the type and content of each message that the kernel publishes for it,
 before it is in the notebook: for whoever shows outputs while they come. Only within the runner's own process."""
 
-Command = ExecuteNotebook | CancelExecution | PrepareKernel
+Command = ExecuteNotebook | CancelExecution | PrepareKernel | Ping
 COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
-EVENT: TypeAdapter[ExecutionStarted | ExecutionProgressed | ExecutionEnded] = TypeAdapter(
-    Annotated[ExecutionStarted | ExecutionProgressed | ExecutionEnded, Field(discriminator="kind")]
+EVENT: TypeAdapter[ExecutionStarted | ExecutionProgressed | ExecutionEnded | Pong] = TypeAdapter(
+    Annotated[ExecutionStarted | ExecutionProgressed | ExecutionEnded | Pong, Field(discriminator="kind")]
 )
 
 

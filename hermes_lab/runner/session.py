@@ -61,10 +61,12 @@ class Session:
 
     async def run(self) -> Outcome:
         """Start the kernel and execute every cell; the kernel is left to the caller to stop."""
-        try:
-            await self._kernel.start()
-        except Exception as error:  # noqa: BLE001 - kernel provisioners are plugins and raise what they like
-            return failed("kernel_failed_to_start", f"The kernel cannot be started: {error}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._request.limits.start_seconds
+        self._stop.add_done_callback(self._attend)
+        unstarted = await self._until_started()
+        if unstarted is not None:
+            return unstarted
         client = CellClient(
             self._notebook,
             self._kernel,
@@ -74,11 +76,11 @@ class Session:
             self._on_message,
             allow_errors=self._request.allow_errors,
         )
-        reasons: tuple[asyncio.Future[Any], ...] = (self._stop, self._kernel.exited, self._kernel.frozen, client.broken)
+        reasons: tuple[asyncio.Future[Any], ...] = (self._kernel.exited, self._kernel.frozen, client.broken)
         for reason in reasons:
             reason.add_done_callback(self._attend)
         try:
-            unready = await self._until_ready(client)
+            unready = await self._until_ready(client, deadline - loop.time())
             return unready or await self._cells(client)
         finally:
             client.close()
@@ -90,10 +92,24 @@ class Session:
         if not self._attention.done():
             self._attention.set_result(None)
 
-    async def _until_ready(self, client: CellClient) -> Outcome | None:
+    async def _until_started(self) -> Outcome | None:
+        """Whoever starts the kernel may be a plugin, which raises what it likes, or never comes back."""
+        starting = asyncio.create_task(self._kernel.start())
+        await self._wait(starting, timeout=self._request.limits.start_seconds)
+        if await _finished(starting):
+            error = "its provisioner gave up" if starting.cancelled() else starting.exception()
+            return failed("kernel_failed_to_start", f"The kernel cannot be started: {error}") if error else None
+        if self._stop.done():
+            return self._stopped().ends_run
+        how = f"did not start the kernel in {self._request.limits.start_seconds:g} seconds"
+        message = f"The provisioner {self._kernel.provisioner_name!r} {how}. {self._kernel.last_words}"
+        return failed("kernel_failed_to_start", message.strip())
+
+    async def _until_ready(self, client: CellClient, left: float) -> Outcome | None:
+        """``left`` are the seconds that it still has, of all that its start may take."""
         seconds = self._request.limits.start_seconds
         ready = asyncio.create_task(client.ready())
-        await self._wait(ready, timeout=seconds)
+        await self._wait(ready, timeout=max(left, 0.0))
         if await _finished(ready):
             return None
         if self._stop.done():
@@ -172,8 +188,10 @@ class Session:
 
     def _frozen(self, cell: NotebookNode, index: int, *, while_running: bool) -> CellOutcome:
         self._kernel.frozen.result()  # a heartbeat that broke is a defect of ours
-        seconds = self._request.limits.unresponsive_seconds
-        return unresponsive(self._account.place(cell, index), seconds, while_running=while_running)
+        place = self._account.place(cell, index)
+        if self._kernel.ended_unseen:
+            return kernel_died(place, "its keeper was stopped and does not say how", while_running=while_running)
+        return unresponsive(place, self._request.limits.unresponsive_seconds, while_running=while_running)
 
     def _out_of_time(self, place: FailedCell) -> CellOutcome:
         if self._stop.done():

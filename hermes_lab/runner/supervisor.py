@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from typing import Final
 
 from hermes_lab.runner.flight import Flight
 from hermes_lab.runner.link import Link, LinkLost
@@ -15,6 +16,8 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 _ATTEMPTS = 3
+UNRESPONSIVE_SECONDS: Final = 120.0
+"""How long a runner may be silent: longer than a machine that swaps keeps it from its work."""
 
 
 class SupervisedRunner:
@@ -22,11 +25,19 @@ class SupervisedRunner:
 
     ``concurrency`` runs execute at a time (default: one for each processor); the others wait in the order in
     which they came. When the process dies, its runs end as `interrupted`, and a new one is started, after a pause
-    that doubles while no run comes to an end. It keeps ``warm_kernels`` of each kind of kernel ready.
+    that doubles while no run comes to an end. One that lives and has not answered for ``unresponsive_seconds`` is
+    killed. It keeps ``warm_kernels`` of each kind of kernel ready.
     """
 
-    def __init__(self, concurrency: int | None = None, *, warm_kernels: int = 0) -> None:
+    def __init__(
+        self,
+        concurrency: int | None = None,
+        *,
+        warm_kernels: int = 0,
+        unresponsive_seconds: float = UNRESPONSIVE_SECONDS,
+    ) -> None:
         self._warm_kernels = warm_kernels
+        self._unresponsive_seconds = unresponsive_seconds
         self._prepared: PrepareKernel | None = None
         self._places = Places(concurrency or os.cpu_count() or 1)
         self._cancelled: dict[str, asyncio.Event] = {}
@@ -94,9 +105,9 @@ class SupervisedRunner:
                 await link.fly(flight, cancelled=cancelled.is_set())
             except OSError as error:
                 return flight.lost(f"The runner cannot be started: {error}", None)
-            except LinkLost:
+            except LinkLost as lost:
                 if flight.started:
-                    return await asyncio.to_thread(flight.lost, "The runner process ended while the run went on.", pid)
+                    return await asyncio.to_thread(flight.lost, str(lost), pid)
                 continue  # nothing of it was executed, so it may be tried again
             return flight.ended.result()
         return flight.lost("The runner process ends whenever it is started; its log says why.", pid)
@@ -105,7 +116,7 @@ class SupervisedRunner:
         async with self._opening:
             if self._link is None or self._link.lost.done():
                 await asyncio.sleep(self._pause())
-                self._link = await Link.open(self._warm_kernels)
+                self._link = await Link.open(self._warm_kernels, self._unresponsive_seconds)
                 self._link.lost.add_done_callback(self._restart)
                 if self._prepared is not None:
                     await self._link.prepare(self._prepared)

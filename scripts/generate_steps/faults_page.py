@@ -39,6 +39,8 @@ _TAIL = """
   started in its cell's context (`contextvars.copy_context().run`); no output is lost either way.
 - Memory that runs out is an exception where the limit is the process's own. Where the system kills the kernel, it is
   the row of SIGKILL; where it kills the runner, the row of the runner.
+- A provisioner that blocks the runner, or anything else that does, ends the other runs of that runner too: they are
+  `interrupted` after `HermesLab.runner_unresponsive_seconds` (here 10 s). A command without a server waits for it.
 - A disk that fails to keep what it acknowledged.
 """
 
@@ -58,7 +60,8 @@ def _row(fault: Fault, theirs: Json | None) -> str:
         run = f"{run}; the second is refused, `{expected.refusal}`"
     ours = f"| {fault.name} | {run} | {_cells(expected.cells)} | {expected.within:g} s "
     if theirs is None:
-        return f"{ours}| {'not measured' if fault.with_papermill else '(it has no server)'} | | |\n"
+        has_none = "(it has no server)" if fault.door == "server" else "(it has no keeper)"
+        return f"{ours}| {'not measured' if fault.with_papermill else has_none} | | |\n"
     return f"{ours}| {_ended(theirs)} | {_cells(theirs['cells'])} | {_besides(expected, theirs)} |\n"
 
 

@@ -12,23 +12,24 @@ import pytest_asyncio
 from hermes_lab.runner.supervisor import SupervisedRunner
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene
-from tests.faults.table import install_kernel_specs
+from tests.faults.table import RUNNERS_PATIENCE, install_kernel_specs
 
 
 @pytest.fixture(scope="module")
 def useless_kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Kernels that end at once, stay silent, or have no program; the runner is to be started after this."""
+    """Kernels that are of no use, in one way each; the runner is to be started after this."""
     folder = tmp_path_factory.mktemp("useless")
     install_kernel_specs(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_PATH", os.pathsep.join([str(folder), os.environ.get("JUPYTER_PATH", "")]))
+        patch.setenv("JUPYTER_PATH", str(folder), prepend=os.pathsep)
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runner(useless_kernels: None) -> AsyncIterator[SupervisedRunner]:
     """One runner for all rows of a file: each has to leave it fit for the next."""
-    runner = SupervisedRunner(concurrency=2)
+    runner = SupervisedRunner(concurrency=2, unresponsive_seconds=RUNNERS_PATIENCE)
     await runner.start()
     yield runner
     await runner.close()

@@ -135,8 +135,11 @@ class MemoryPeak:
 
     def growth(self) -> int | None:
         """By how many bytes the process has grown at most; null where it is gone."""
-        return self._bytes("VmHWM") - self._before if self._status.exists() else None
+        try:
+            return self._bytes("VmHWM") - self._before
+        except (OSError, StopIteration):  # it has ended; one that nobody has waited for yet has no memory any more
+            return None
 
     def _bytes(self, name: str) -> int:
-        (line,) = (line for line in self._status.read_text().splitlines() if line.startswith(f"{name}:"))
+        line = next(line for line in self._status.read_text().splitlines() if line.startswith(f"{name}:"))
         return int(line.split()[1]) * 1024

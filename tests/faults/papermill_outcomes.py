@@ -116,11 +116,12 @@ def _end(fault: Fault, scene: Scene, confined: list[str], strikes: Callable[[Sce
         "execution_timeout": None if seconds is None else int(seconds),
     }
     home = scene.folder.parent
+    kernels = str(home / "kernels")
     # What it says goes to a file: children that outlive the kernel would hold a pipe open.
     papermill = subprocess.Popen(
         [*confined, sys.executable, "-c", _EXECUTES, json.dumps(request), str(said)],
         cwd=scene.folder,
-        env=isolated_environment(home / "home") | {MARK: scene.mark, "JUPYTER_PATH": str(home / "kernels")},
+        env=isolated_environment(home / "home") | {MARK: scene.mark, "JUPYTER_PATH": kernels, "PYTHONPATH": kernels},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -10,8 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.faults.fault import PYTHON, Expected, Fault
 from tests.faults.scene import Scene
+from tests.kernel_provisioners import install_provisioners, provisioned
 from tests.written_notebooks import Json, code, markdown, notebook
 
 AT_ONCE = 10.0
@@ -20,6 +23,12 @@ GRACE = 3.0
 """From an interrupt until the kernel is killed (the default of `Limits`)."""
 PATIENCE = 3.0
 """How long a heartbeat may stay away, in the rows about frozen kernels."""
+RUNNERS_PATIENCE = 10.0
+"""How long the runner may be silent, in the rows about frozen runners; by itself it may for two minutes."""
+RUNNERS_KEEPERS_PATIENCE = 12.0
+"""How long the runner's keeper may take over what the runner leaves behind, before it is killed itself."""
+KEEPERS_PATIENCE = 8.0
+"""How long a kernel's keeper may take, before all that it should have killed is looked for."""
 BUSY_CELL = 1.0
 """The time limit of a cell, in the rows about time limits."""
 GIGABYTE = 1_000_000_000
@@ -106,6 +115,35 @@ def freezes_the_kernel(scene: Scene) -> None:
     scene.wait_for_the_cell()
     scene.strikes_now()
     os.kill(scene.kernel, signal.SIGSTOP)
+
+
+def freezes_the_keeper_of_the_kernel(scene: Scene) -> None:
+    """SIGSTOP for the process that would see the kernel end, and SIGKILL for the kernel."""
+    scene.wait_for_the_cell()
+    scene.strikes_now()
+    parent = psutil.Process(scene.kernel).parent()
+    if parent is not None and parent != scene.executor:
+        parent.suspend()
+    os.kill(scene.kernel, signal.SIGKILL)
+
+
+def freezes_the_executor(scene: Scene) -> None:
+    """SIGSTOP for whoever executes the run."""
+    scene.wait_for_the_cell()
+    scene.strikes_now()
+    if scene.executor is not None:
+        scene.executor.suspend()
+
+
+def freezes_its_keeper_and_kills_the_executor(scene: Scene) -> None:
+    """SIGSTOP for the process that would see the runner end, and SIGKILL for the runner."""
+    scene.wait_for_the_cell()
+    scene.strikes_now()
+    if scene.executor is not None:
+        keeper = scene.executor.parent()
+        if keeper is not None:
+            keeper.suspend()
+        scene.executor.kill()
 
 
 def kills_the_executor(scene: Scene) -> None:
@@ -208,6 +246,12 @@ KERNEL = (
         request={"kernel_name": "silent", "limits": {"start_seconds": 3.0}},
     ),
     Fault(
+        "provisioner of the kernel never comes back",
+        unstarted("kernel_failed_to_start", 3.0 + AT_ONCE),
+        cells("1"),
+        request={"kernel_name": "hangs", "limits": {"start_seconds": 3.0}},
+    ),
+    Fault(
         "program of the kernel is missing",
         unstarted("kernel_failed_to_start"),
         cells("1"),
@@ -279,6 +323,33 @@ RUNNER = (
         Expected("failed", "interrupted", DIED, AT_ONCE),
         cells("stay()", first=CHILD + DAEMON),
         strikes=kills_the_executor,
+    ),
+    Fault(
+        "runner is stopped with SIGSTOP",
+        Expected("failed", "interrupted", DIED, RUNNERS_PATIENCE + AT_ONCE),
+        cells("stay()", first=CHILD + DAEMON),
+        strikes=freezes_the_executor,
+    ),
+    Fault(
+        "provisioner of the kernel blocks the runner",
+        Expected("failed", "interrupted", NOTHING_RAN, RUNNERS_PATIENCE + AT_ONCE),
+        cells("1"),
+        request={"kernel_name": "blocks"},
+    ),
+    Fault(
+        "keeper of the runner is stopped with SIGSTOP, and the runner is killed",
+        Expected("failed", "interrupted", DIED, RUNNERS_KEEPERS_PATIENCE + AT_ONCE),
+        cells("stay()", first=CHILD + DAEMON),
+        strikes=freezes_its_keeper_and_kills_the_executor,
+        with_papermill=False,
+    ),
+    Fault(
+        "keeper of the kernel is stopped with SIGSTOP, and the kernel is killed",
+        Expected("failed", "kernel_died", DIED, PATIENCE + KEEPERS_PATIENCE + AT_ONCE, ("fault", "KernelDied")),
+        cells("stay()", first=CHILD + DAEMON),
+        strikes=freezes_the_keeper_of_the_kernel,
+        request={"limits": {"unresponsive_seconds": PATIENCE}},
+        with_papermill=False,
     ),
 )
 
@@ -455,15 +526,18 @@ KERNEL_SPECS: dict[str, Json] = {
         "language": "python",
     },
     "silent": {"argv": ["/bin/sleep", "1000"], "display_name": "silent", "language": "python"},
+    "hangs": provisioned("test-hangs", ["/bin/sh", "-c", "setsid sleep 1000 & exec sleep 1000"]),
+    "blocks": provisioned("test-blocks", ["/bin/sh", "-c", "setsid sleep 1000 & exec sleep 1000"]),
     "gone": {"argv": ["/no/such/program"], "display_name": "gone", "language": "python"},
 }
 """Kernels that are of no use."""
 
 
 def install_kernel_specs(folder: Path) -> None:
-    """Write the useless kernels below a folder that JUPYTER_PATH can name."""
+    """Write the useless kernels, and who starts some of them, below a folder for JUPYTER_PATH and PYTHONPATH."""
     for name, spec in KERNEL_SPECS.items():
         place = folder / "kernels" / name
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         (place / "kernel.json").write_text(json.dumps(spec))
+    install_provisioners(folder)

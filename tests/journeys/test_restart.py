@@ -179,3 +179,19 @@ def test_a_killed_runner_ends_its_runs_and_the_next_run_works(
     assert (ended["state"], ended["cause"]) == ("failed", "interrupted")
     again = agent.post("runs", input_path=workspace.write("next.ipynb", code("only", "print(1)")))
     assert agent.wait_until_ended(again)["state"] == "completed"
+
+
+@pytest.mark.requirement("KERNEL-6")
+def test_a_runner_that_stays_silent_for_as_long_as_the_server_allows_ends_its_runs(
+    new_server: StartServer, clients: Callable[..., Client]
+) -> None:
+    server = new_server(runner_unresponsive_seconds=10.0)
+    person = clients(server.url, server.token, "token")
+    path = Workspace(server.root, server.root / "work").write("long.ipynb", code("waits", STARTS_AND_WAITS))
+    run = person.post("runs", input_path=path).json()
+    person.wait_until(f"runs/{run['run_id']}", lambda now: [cell["state"] for cell in now["cells"]] == ["running"])
+    (runner,) = runner_processes(psutil.Process(server.process_id))
+    runner.suspend()
+    ended = person.wait_until_ended(run)
+    assert (ended["state"], ended["cause"]) == ("failed", "interrupted")
+    assert "did not answer for 10 seconds" in ended["message"]

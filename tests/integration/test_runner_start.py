@@ -1,0 +1,121 @@
+"""A kernel that does not come to its start ends its run, whoever it is that should have started it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hermes_lab.runner.in_process import InProcessRunner
+from hermes_lab.runner.protocol import Limits
+from hermes_lab.runner.supervisor import SupervisedRunner
+from tests.kernel_provisioners import install_provisioners, provisioned
+from tests.run_requests import Bench, is_alive, until, working_in
+from tests.written_notebooks import Json, code
+
+pytestmark = pytest.mark.requirement("KERNEL-5")
+
+LEAVES = ["/bin/sh", "-c", "setsid sleep 1000 & echo $$ > kernel.tmp; mv kernel.tmp kernel.pid; exec sleep 1000"]
+IPYKERNEL = ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+
+@pytest.fixture(autouse=True)
+def provisioners(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins that this process and those that it starts know."""
+    folder = tmp_path_factory.mktemp("plugins")
+    install_provisioners(folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Json:
+    """A kernel that is started, with a detached child, by somebody who does not come back."""
+    return {**provisioned("test-hangs", LEAVES), "resource_dir": str(tmp_path)}
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    folder, runtime = tmp_path / "work", tmp_path / "runtime"
+    folder.mkdir()
+    runtime.mkdir()
+    bench = Bench(InProcessRunner(runtime, warm_kernels=1), folder)
+    yield bench
+    await bench.runner.close()
+    assert list(runtime.iterdir()) == []
+
+
+async def test_a_provisioner_that_never_returns_is_bounded_by_the_limit_of_the_start(bench: Bench, spec: Json) -> None:
+    asked = bench.start(code("a", "1"), kernel_spec=spec, limits=Limits(start_seconds=2))
+    kernel = await bench.pid_in("kernel.pid")
+    assert is_alive(kernel)
+    ended = await asked.ended()
+    assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
+    assert ended.message == "The provisioner 'test-hangs' did not start the kernel in 2 seconds."
+    assert bench.states(ended) == ["not_run"]
+    assert asked.output["metadata"]["hermes"]["cause"] == "kernel_failed_to_start"
+    assert working_in(bench.folder) == []
+
+
+async def test_one_that_hangs_before_it_has_started_anything_is_too(bench: Bench, tmp_path: Path) -> None:
+    spec = {**provisioned("test-hangs-first", LEAVES), "resource_dir": str(tmp_path)}
+    ended, _ = await bench.run(code("a", "1"), kernel_spec=spec, limits=Limits(start_seconds=0.5))
+    assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
+
+
+async def test_a_run_is_cancelled_at_once_while_its_provisioner_hangs(bench: Bench, spec: Json) -> None:
+    asked = bench.start(code("a", "1"), kernel_spec=spec, limits=Limits(start_seconds=1000))
+    await bench.pid_in("kernel.pid")
+    await bench.runner.cancel(asked.request.run_id)
+    ended = await asked.ended()
+    assert (ended.state, ended.cause) == ("cancelled", None)
+    assert working_in(bench.folder) == []
+
+
+async def test_a_run_that_takes_too_long_ends_while_its_provisioner_hangs(bench: Bench, spec: Json) -> None:
+    asked = bench.start(code("a", "1"), kernel_spec=spec, timeout_seconds=1, limits=Limits(start_seconds=1000))
+    ended = await asked.ended()
+    assert (ended.state, ended.cause) == ("failed", "timed_out")
+    assert working_in(bench.folder) == []
+
+
+async def test_a_provisioner_that_does_not_heed_its_end_gets_none_of_its_kernels_later(
+    bench: Bench, tmp_path: Path
+) -> None:
+    spec = {**provisioned("test-late", LEAVES), "resource_dir": str(tmp_path)}
+    ended, _ = await bench.run(code("a", "1"), kernel_spec=spec, limits=Limits(start_seconds=0.5))
+    assert ended.cause == "kernel_failed_to_start"
+    assert (bench.folder / "cancelled").exists()
+    (bench.folder / "go").touch()
+    kernel = await bench.pid_in("kernel.pid")
+    await until(lambda: not psutil.pid_exists(kernel) and not working_in(bench.folder))
+
+
+async def test_a_provisioner_that_hangs_keeps_no_other_run_waiting(tmp_path: Path, spec: Json) -> None:
+    runner = SupervisedRunner(concurrency=1)
+    bench = Bench(runner, tmp_path)
+    try:
+        hangs = bench.start(code("a", "1"), kernel_spec=spec, limits=Limits(start_seconds=2))
+        waits = bench.start(code("a", "1"))
+        assert (await waits.ended()).state == "completed"
+        assert (await hangs.ended()).cause == "kernel_failed_to_start"
+        assert working_in(tmp_path) == []
+    finally:
+        await runner.close()
+
+
+async def test_a_kernel_that_hangs_while_it_is_started_ahead_keeps_no_run(bench: Bench, tmp_path: Path) -> None:
+    """The first run has it started ahead for the next one, which gives up waiting for it in its own time."""
+    hangs = {**provisioned("test-hangs", IPYKERNEL), "resource_dir": str(tmp_path)}
+    for _ in range(2):
+        ended, _ = await bench.run(code("a", "1"), kernel_spec=hangs, limits=Limits(start_seconds=1))
+        assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
+    ahead = bench.start(code("a", "1"), kernel_spec=hangs, limits=Limits(start_seconds=1000))
+    await until(lambda: ahead.events)
+    await bench.runner.cancel(ahead.request.run_id)
+    assert (await ahead.ended()).state == "cancelled"
+    other, _ = await bench.run(code("a", "1"))
+    assert other.state == "completed"
