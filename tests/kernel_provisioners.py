@@ -26,13 +26,15 @@ class Late(LocalProvisioner):
     """Starts its kernel when there is a file "go", whether that is still wanted or not."""
     async def launch_kernel(self, cmd, **kwargs):
         folder = pathlib.Path(kwargs["cwd"])
-        (folder / "asked").touch()
         while not (folder / "go").exists():
             try:
                 await asyncio.sleep(0.01)
             except asyncio.CancelledError:
                 (folder / "cancelled").touch()
-        return await super().launch_kernel(cmd, **kwargs)
+        connection_info = await super().launch_kernel(cmd, **kwargs)
+        (folder / "late.tmp").write_text(str(self.pid))
+        (folder / "late.tmp").rename(folder / "late.pid")
+        return connection_info
 
 class Blocks(LocalProvisioner):
     """Lets nothing else go on in its process while it waits."""

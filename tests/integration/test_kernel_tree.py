@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
@@ -206,6 +207,58 @@ async def test_a_killed_runner_leaves_nothing(tmp_path: Path) -> None:
         assert not any(map(is_alive, pids))
     finally:
         await runner.close()
+
+
+SAYS_CGROUP = "import pathlib\npathlib.Path('cgroup').write_text(open('/proc/self/cgroup').read())"
+
+
+def cgroup_of_the_kernel(folder: Path) -> Path:
+    """The cgroup (version 2) that a kernel noted; skips the test where it has none of its own."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mount = next((Path(words[1]) for words in mounts if words[2] == "cgroup2"), None)
+    lines = (folder / "cgroup").read_text().splitlines()
+    path = next((line.removeprefix("0::/") for line in lines if line.startswith("0::")), "")
+    if mount is None or not Path(path).name.startswith("hermes-"):
+        pytest.skip("no cgroup may be made here")
+    return mount / path
+
+
+@pytest.fixture
+def inhabitant() -> Iterator[int]:
+    """A process that stays where it is put."""
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        yield process.pid
+        process.kill()
+
+
+async def test_a_cgroup_whose_keepers_were_killed_is_removed_by_a_later_runner(tmp_path: Path, inhabitant: int) -> None:
+    first, later = SupervisedRunner(1), SupervisedRunner(1)
+    bench = Bench(first, tmp_path)
+    asked = bench.start(code("leaves", f"{DETACHES}\n{SAYS_CGROUP}"), code("slow", WAITS))
+    await until(lambda: asked.is_running("slow"))
+    [left] = await left_behind(bench)
+    keepers = psutil.Process(left).parents()[:2]
+    for each in keepers:
+        each.suspend()
+        each.kill()
+    await asked.ended()
+    await first.close()
+    left_over = cgroup_of_the_kernel(tmp_path)
+    fresh, used = (left_over.with_name(f"hermes-{uuid.uuid4().hex}") for _ in range(2))
+    fresh.mkdir()
+    used.mkdir()
+    try:
+        (used / "cgroup.procs").write_text(str(inhabitant))
+        for folder in (left_over, used):  # a fresh one may be empty because its kernel is about to come
+            os.utime(folder, (0, 0))
+        ended, _ = await Bench(later, tmp_path).run(code("a", "1"))
+        assert ended.state == "completed"
+        assert [folder.exists() for folder in (left_over, fresh, used)] == [False, True, True]
+    finally:
+        await later.close()
+        (left_over.parent / "cgroup.procs").write_text(str(inhabitant))
+        for folder in (fresh, used):
+            folder.rmdir()
 
 
 PROGRAM = "import sys\nexec(sys.argv[1])"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hermes_lab.runner.in_process import InProcessRunner
-from hermes_lab.runner.protocol import ExecutionStarted
+from hermes_lab.runner.protocol import ExecutionEvent, ExecutionStarted
 from tests.run_requests import Bench, is_alive, until
 from tests.written_notebooks import Json, code, markdown
 
@@ -397,3 +397,18 @@ async def test_what_a_kernel_publishes_is_heard_while_it_comes(tmp_path: Path) -
     await Bench(runner, tmp_path).run(code("first", "print('a')"), code("second", "2"))
     assert ("first", "stream", "a\n") in heard
     assert ("second", "execute_result", "") in heard
+
+
+async def test_the_end_of_the_last_cell_is_told_before_the_kernel_ends(bench: Bench) -> None:
+    """The kernel may take its time for its own end; who follows the run need not wait for that."""
+    alive: list[bool] = []
+
+    def hear(event: ExecutionEvent) -> None:
+        last = [cell for cell in event.cells if cell.cell_id == "last"] if event.kind == "progressed" else []
+        if last and last[0].state == "completed":
+            alive.append(is_alive(int((bench.folder / "kernel.pid").read_text())))
+
+    request = bench.request(code("first", "1"), code("last", WRITES_PID))
+    ended = await bench.runner.execute(request, hear)
+    assert ended.state == "completed"
+    assert alive == [True]

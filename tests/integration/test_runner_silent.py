@@ -37,6 +37,13 @@ async def answering(bench: Bench) -> psutil.Process:
     return runner
 
 
+def stand_still(runner: psutil.Process) -> None:
+    """As on a laptop that sleeps, nothing of the runner goes on, nor of this process, its event loop included."""
+    runner.suspend()
+    time.sleep(SECONDS + 1)
+    runner.resume()
+
+
 async def test_a_frozen_runner_is_killed_with_its_kernels_and_its_runs_say_so(bench: Bench) -> None:
     asked = bench.start(code("first", WRITES_PID), code("slow", WAITS), code("after", "1"))
     waits = bench.start(code("a", "1"))
@@ -91,9 +98,7 @@ async def test_time_in_which_the_server_itself_stood_still_is_no_silence(bench: 
     runner = await answering(bench)
     asked = bench.start(code("slow", "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"))
     await until(lambda: asked.is_running("slow"))
-    runner.suspend()
-    time.sleep(SECONDS + 1)  # nothing of this process, its event loop included, goes on meanwhile
-    runner.resume()
+    stand_still(runner)
     (bench.folder / "go").touch()
     assert (await asked.ended()).state == "completed"
     assert runner_processes() == [runner]

@@ -90,7 +90,7 @@ async def test_a_provisioner_that_does_not_heed_its_end_gets_none_of_its_kernels
     assert ended.cause == "kernel_failed_to_start"
     assert (bench.folder / "cancelled").exists()
     (bench.folder / "go").touch()
-    kernel = await bench.pid_in("kernel.pid")
+    kernel = await bench.pid_in("late.pid")
     await until(lambda: not psutil.pid_exists(kernel) and not working_in(bench.folder))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -148,6 +149,59 @@ async def test_a_run_works_in_its_folder_and_imports_from_there(bench: Bench) ->
     assert used(asked) == kernel.pid
     assert asked.printed("imports").startswith(str(bench.folder / "neighbour.py"))
     assert asked.cell("magic")["outputs"][-1]["data"]["text/plain"] == [repr(str(bench.folder))]
+
+
+MAY_RENICE = sys.platform.startswith("linux") and bool(
+    int(re.findall(r"CapEff:\s+(\w+)", Path("/proc/self/status").read_text())[0], 16) & 1 << 23
+)
+"""Whether this process may raise a priority again (CAP_SYS_NICE)."""
+# The kernel is on its way for as long as there is no file "go"; nothing else that is started with this path waits.
+WAITS_AT_ITS_START = """
+import os, pathlib, sys, time
+here = pathlib.Path(__file__).parent
+if "ipykernel_launcher" in sys.orig_argv:
+    (here / "kernel.pid.tmp").write_text(str(os.getpid()))
+    (here / "kernel.pid.tmp").rename(here / "kernel.pid")
+    while not (here / "go").exists(): time.sleep(0.01)
+"""
+SAYS_PRIORITY = "import os\nprint(os.getpid(), os.getpriority(os.PRIO_PROCESS, 0))"
+
+
+@pytest.fixture
+async def on_its_way(bench: Bench, tmp_path: Path) -> psutil.Process:
+    """A kernel that is started ahead, and stays in the middle of that until ``tmp_path / "go"`` is there."""
+    (tmp_path / "sitecustomize.py").write_text(WAITS_AT_ITS_START)
+    assert isinstance(bench.runner, InProcessRunner)
+    bench.runner.prepare("python3", {"PYTHONPATH": str(tmp_path)})
+    file = tmp_path / "kernel.pid"
+    await until(file.exists)
+    return psutil.Process(int(file.read_text()))
+
+
+@pytest.mark.skipif(not MAY_RENICE, reason="where a priority cannot be raised again, none is lowered")
+async def test_a_kernel_that_is_started_ahead_is_at_a_low_priority_until_it_is_ready(
+    bench: Bench, tmp_path: Path, on_its_way: psutil.Process
+) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    await until(lambda: on_its_way.nice() > own)
+    (tmp_path / "go").touch()
+    await until(lambda: on_its_way.nice() == own)
+    ended, asked = await bench.run(code("says", SAYS_PRIORITY), environment={"PYTHONPATH": str(tmp_path)})
+    assert ended.state == "completed"
+    assert asked.printed("says") == f"{on_its_way.pid} {own}\n"
+
+
+@pytest.mark.skipif(not MAY_RENICE, reason="where a priority cannot be raised again, none is lowered")
+async def test_a_kernel_that_a_run_waits_for_is_at_a_low_priority_no_more(
+    bench: Bench, tmp_path: Path, on_its_way: psutil.Process
+) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    await until(lambda: on_its_way.nice() > own)
+    asked = bench.start(code("says", SAYS_PRIORITY), environment={"PYTHONPATH": str(tmp_path)})
+    await until(lambda: on_its_way.nice() == own)
+    (tmp_path / "go").touch()
+    assert (await asked.ended()).state == "completed"
+    assert asked.printed("says") == f"{on_its_way.pid} {own}\n"
 
 
 async def test_two_kernels_do_not_draw_the_same_random_numbers(bench: Bench) -> None:
