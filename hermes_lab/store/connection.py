@@ -19,8 +19,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+        self.file: Path | None = Path(str(parsed.database)) if is_file else None
+        """The file of the database, where it is one."""
+        if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.engine: Engine = create_engine(url)
         self._hasty = self.engine.execution_options(durable=False)
         if parsed.get_backend_name() == "sqlite":

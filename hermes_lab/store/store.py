@@ -53,4 +53,5 @@ class Store:
 
     def close(self) -> None:
         """Leave the database. The instance stays in it: the next start ends what this one left unfinished."""
+        self.instances.close()
         self._database.close()

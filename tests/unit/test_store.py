@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -271,3 +273,48 @@ def test_two_servers_on_one_store_know_each_other_as_alive(database: Path) -> No
     with closing(Store(f"sqlite:///{database}")) as one, closing(Store(f"sqlite:///{database}")) as other:
         assert one.instance_id != other.instance_id
         assert list(one.instances.dead()) == []
+
+
+OPENS_A_STORE = """
+import sys
+from hermes_lab.store import Store
+
+store = Store(sys.argv[1])
+print(store.instance_id, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.requirement("RUN-10")
+def test_a_server_is_dead_when_its_process_is_whatever_its_host_was_called(database: Path) -> None:
+    url = f"sqlite:///{database}"
+    command = [sys.executable, "-c", OPENS_A_STORE, url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        instance_id = other.stdout.readline().strip()
+        execute(database, "update instances set host = 'the container before'")
+        with closing(Store(url)) as store:
+            assert store.instances.dead() == []
+            other.kill()
+            other.wait()
+            assert store.instances.dead() == [instance_id]
+            with closing(Store(url)) as third:
+                assert third.instances.dead() == [], "two servers would put the same rows in order"
+            store.instances.forget(instance_id)
+            assert store.instance_id not in store.instances.dead()
+            locks = [file.stem for file in database.with_name(f"{database.name}-instances").iterdir()]
+            assert instance_id not in locks
+            assert store.instance_id in locks
+
+
+@pytest.mark.requirement("RUN-10")
+def test_a_server_without_a_lock_is_known_by_its_host_and_process(database: Path) -> None:
+    url = f"sqlite:///{database}"
+    with closing(Store(url)) as one, closing(Store(url)) as other:
+        for lock in database.with_name(f"{database.name}-instances").iterdir():
+            lock.unlink()
+        assert other.instances.dead() == []
+        execute(database, "update instances set process_started_at = 'before'")
+        assert other.instances.dead() == [one.instance_id]
+        execute(database, "update instances set host = 'elsewhere'")
+        assert other.instances.dead() == []
