@@ -53,13 +53,20 @@ def working_in(folder: Path) -> list[psutil.Process]:
 def runner_processes(of: psutil.Process | None = None) -> list[psutil.Process]:
     """The runners that a process (default: this one) has started, behind their keepers; no keepers, no kernels."""
     found = []
-    for child in (of or psutil.Process()).children():
+    for child in _children(of or psutil.Process()):
         words = _command_line(child)
         if words[1:3] == ["-m", "hermes_lab.runner"]:
             found.append(child)
         elif any(word.endswith("keeper.py") for word in words):
             found += runner_processes(child)
     return found
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:  # a keeper that has just ended
+        return []
 
 
 def _command_line(process: psutil.Process) -> list[str]:

@@ -96,7 +96,7 @@ class Server:
         deadline = time.monotonic() + seconds
         while (left := self.descendants()) and time.monotonic() < deadline:
             _pause()
-        return [" ".join(process.cmdline()) for process in left if process.is_running()]
+        return list(filter(None, map(_command_line, left)))
 
     def kill(self) -> list[str]:
         """End it as a power cut would, with everything it started; returns the command lines of what still ran."""
@@ -219,6 +219,14 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "IPYTHONDIR": str(home / "ipython"),
         "MPLCONFIGDIR": str(home / "matplotlib"),
     }
+
+
+def _command_line(process: psutil.Process) -> str:
+    """Empty for one that has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _pause() -> None:

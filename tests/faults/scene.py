@@ -71,7 +71,7 @@ class Scene:
 
     def alive(self) -> list[str]:
         """Processes of the run that live: those whose ids were noted, and those with its mark or in its folder."""
-        return [described(process) for process in self._processes()]
+        return list(filter(None, map(described, self._processes())))
 
     def _processes(self) -> list[psutil.Process]:
         note = self.folder / "pids"
@@ -111,8 +111,11 @@ class Scene:
 
 
 def described(process: psutil.Process) -> str:
-    """A process, for a person to read."""
-    return f"{process.pid} {' '.join(process.cmdline())[:80]}"
+    """A process, for a person to read; empty for one that has ended meanwhile."""
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())[:80]}"
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def verdict(path: Path) -> str:

@@ -145,7 +145,7 @@ def test_no_route_answers_a_revoked_agent(
 
 @pytest.mark.requirement("AUTH-4")
 def test_no_route_answers_an_expired_agent(issue_agent: Callable[..., Client], routes: Routes, things: Things) -> None:
-    moment = datetime.now(timezone.utc) + timedelta(seconds=1)
+    moment = datetime.now(timezone.utc) + timedelta(seconds=3)  # it is not to be over before the token is issued
     agent = issue_agent(expires_at=moment.isoformat())
     while datetime.now(timezone.utc) <= moment:
         agent.get("runs")

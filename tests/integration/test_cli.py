@@ -163,7 +163,7 @@ def test_the_exit_code_says_what_went_wrong(alone: CommandLine) -> None:
     alone.write("dead.ipynb", code("dead", "import os\nos._exit(7)"))
     assert alone.json("run", "dead.ipynb", exit_code=3)["failed_cell"]["ename"] == "KernelDied"
     alone.write("slow.ipynb", code("slow", "import time\ntime.sleep(60)"))
-    assert alone.json("run", "slow.ipynb", "--timeout", "3", exit_code=4)["failed_cell"]["ename"] == "CellTimeout"
+    assert alone.json("run", "slow.ipynb", "--timeout", "8", exit_code=4)["failed_cell"]["ename"] == "CellTimeout"
     refused = alone.refusal("run", "bad.ipynb", "-k", "cobol", exit_code=3)
     assert "no kernel 'cobol'; installed:" in refused
     assert "python3" in refused

@@ -127,8 +127,10 @@ async def test_not_even_when_every_keeper_was_killed_and_nothing_is_marked(tmp_p
         asked = bench.start(code("leaves", DETACHES), code("slow", WAITS))
         await until(lambda: asked.is_running("slow"))
         [left] = await left_behind(bench)
-        for keeper in psutil.Process(left).parents()[:2]:
+        keepers = psutil.Process(left).parents()[:2]
+        for keeper in keepers:  # all of them before the first is killed: the other would see to the rest
             keeper.suspend()
+        for keeper in keepers:
             keeper.kill()
         assert (await asked.ended()).cause == "kernel_died"
         await until(lambda: working_in(tmp_path) == [])
@@ -180,9 +182,10 @@ async def test_a_cell_that_kills_its_own_process_group_dies_alone(bench: Bench) 
 
 async def test_an_interrupt_reaches_the_kernel_and_its_children(bench: Bench) -> None:
     waits = (
-        "import pathlib, subprocess\nchild = subprocess.Popen(['sleep', '1000'])\n"
-        "pathlib.Path('left.pids').write_text(str(child.pid))\n"
-        "try: child.wait()\nfinally:\n    child.wait()\n    print('child ended')"
+        "import os, pathlib, subprocess\nchild = subprocess.Popen(['sleep', '1000'])\n"
+        "pathlib.Path('left.tmp').write_text(str(child.pid))\n"
+        "try:\n    os.rename('left.tmp', 'left.pids')\n    child.wait()\n"
+        "finally:\n    child.wait()\n    print('child ended')"
     )
     asked = bench.start(code("slow", waits))
     await left_behind(bench)

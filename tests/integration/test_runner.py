@@ -29,6 +29,8 @@ orphan = subprocess.Popen(
 pathlib.Path('detached.pid').write_bytes(orphan.communicate()[0])
 """
 WAITS = "import time\ntime.sleep(1000)"
+LONG_ENOUGH = 8
+"""Seconds for a whole run in which a kernel starts on a busy machine too: its start counts."""
 
 
 @pytest.fixture
@@ -214,7 +216,9 @@ async def test_a_kernel_that_dies_fails_its_cell_and_no_other_is_called_complete
 
 
 async def test_a_run_that_takes_too_long_is_stopped(bench: Bench) -> None:
-    ended, asked = await bench.run(code("pid", WRITES_PID), code("slow", WAITS), code("after", "1"), timeout_seconds=3)
+    ended, asked = await bench.run(
+        code("pid", WRITES_PID), code("slow", WAITS), code("after", "1"), timeout_seconds=LONG_ENOUGH
+    )
     assert (ended.state, ended.cause) == ("failed", "timed_out")
     assert bench.states(ended) == ["completed", "failed", "not_run"]
     assert ended.result is not None
@@ -226,7 +230,7 @@ async def test_a_run_that_takes_too_long_is_stopped(bench: Bench) -> None:
 
 async def test_a_kernel_that_ignores_interrupts_is_killed(bench: Bench) -> None:
     deaf = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{WRITES_PID}\n"
-    ended, _ = await bench.run(code("deaf", deaf + "while True: pass"), timeout_seconds=3)
+    ended, _ = await bench.run(code("deaf", deaf + "while True: pass"), cell_timeout_seconds=2)
     assert (ended.state, ended.cause) == ("failed", "timed_out")
     assert not is_alive(await bench.pid_in("kernel.pid"))
 
@@ -330,7 +334,9 @@ async def test_the_output_is_on_disk_from_the_first_moment_and_whole_at_every_in
     await reading
     assert ended.state == "completed"
     assert len(sizes) >= 3, "the output was not written while the cell ran"
-    assert len(sizes) <= 8, "the output was written more than twice a second"
+    assert ended.result is not None
+    # Before the run, at its end, and twice a second.
+    assert len(sizes) <= 3 + 2 * ended.result.duration_seconds, "the output was written more than twice a second"
 
 
 async def test_the_kernel_has_the_environment_that_was_asked_for(bench: Bench) -> None:

@@ -27,7 +27,7 @@ OUTPUT_WIDGET = (
     "captures.send({'method': 'update', 'state': {'msg_id': ''}})\nprint('free')"
 )
 TABLE: dict[str, list[str]] = {
-    "streams": ["import sys\nprint('a')\nprint('b', file=sys.stderr, flush=True)\nprint('c')"],
+    "streams": ["import sys\nprint('a', flush=True)\nprint('b', file=sys.stderr, flush=True)\nprint('c')"],
     "a result": ["1 + 1", "x = 1", "'text'"],
     "a result that is a display too": ["display(1, display_id='x')\n2"],
     "rich displays": [

@@ -274,11 +274,12 @@ async def test_the_notebook_is_whole_whenever_its_writer_is_killed(tmp_path: Pat
         output.unlink(missing_ok=True)
         source = KILLED.format(here=here, folder=str(tmp_path))
         writer = await asyncio.create_subprocess_exec(sys.executable, "-c", source, start_new_session=True)
-        versions: set[int] = set()
+        versions: set[tuple[int, int]] = set()
 
         def saved() -> bool:
             if output.exists():
-                versions.add(output.stat().st_ino)  # noqa: B023 - called in this round alone
+                found = output.stat()  # a file system may give the next file the number of one that is gone
+                versions.add((found.st_ino, found.st_mtime_ns))  # noqa: B023 - called in this round alone
             return len(versions) >= killed_after_saves  # noqa: B023
 
         await until(saved)

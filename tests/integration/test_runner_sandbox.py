@@ -124,8 +124,8 @@ async def test_links_on_the_way_to_what_is_shown_lead_there_inside_too(bench: Be
 async def test_a_cell_that_is_to_stop_is_interrupted_before_its_kernel_is_killed(
     bench: Bench, sandbox: Sandbox
 ) -> None:
-    waits = "import pathlib, time\npathlib.Path('begun').touch()\n"
-    waits += "try: time.sleep(1000)\nfinally: pathlib.Path('interrupted').touch()"
+    waits = "import pathlib, time\ntry:\n    pathlib.Path('begun').touch()\n    time.sleep(1000)\n"
+    waits += "finally: pathlib.Path('interrupted').touch()"
     asked = bench.start(code("waits", waits), sandbox=sandbox)
     await until((bench.folder / "begun").exists)
     await bench.runner.cancel(asked.request.run_id)

@@ -89,8 +89,7 @@ async def warm(bench: Bench, environment: dict[str, str] | None = None) -> psuti
 async def ready_kernel(other_than: int | None = None) -> psutil.Process:
     def ready() -> psutil.Process | None:
         for kernel in waiting():
-            # The keeper's child is forked before it is the kernel; it answers when its heartbeat and iopub run.
-            if kernel.pid != other_than and kernel.num_threads() > 5 and quiet(kernel):
+            if kernel.pid != other_than and quiet(kernel):
                 return kernel
         return None
 
@@ -99,12 +98,18 @@ async def ready_kernel(other_than: int | None = None) -> psutil.Process:
 
 
 def quiet(kernel: psutil.Process) -> bool:
-    before = kernel.cpu_times()
-    return (
-        kernel.nice() == os.getpriority(os.PRIO_PROCESS, 0)
-        and psutil.Process(kernel.pid).status() == "sleeping"
-        and kernel.cpu_times() == before
-    )
+    """Whether it has answered, and sleeps."""
+    try:
+        before = kernel.cpu_times()
+        return (
+            # The keeper's child is forked before it is the kernel; it answers when its heartbeat and iopub run.
+            kernel.num_threads() > 5
+            and kernel.nice() == os.getpriority(os.PRIO_PROCESS, 0)
+            and psutil.Process(kernel.pid).status() == "sleeping"
+            and kernel.cpu_times() == before
+        )
+    except psutil.NoSuchProcess:
+        return False
 
 
 def used(asked: Asked, cell_id: str = "who") -> int:

@@ -73,8 +73,9 @@ def test_where_nothing_is_left_to_tell_a_browser_is_told_not_to_ask_again(agent:
 def test_a_quiet_run_is_told_to_be_alive(agent: Client, workspace: Workspace) -> None:
     path = workspace.write("report.ipynb", code("waits", WAIT_FOR_GO))
     run = agent.post("runs", input_path=path).json()
-    agent.wait_until(f"runs/{run['run_id']}", lambda now: bool(now["cells"]) and now["cells"][0]["state"] == "running")
-    with stream(agent, run["run_id"], after=2) as answer:
+    place = f"runs/{run['run_id']}"
+    running = agent.wait_until(place, lambda now: bool(now["cells"]) and now["cells"][0]["state"] == "running")
+    with stream(agent, run["run_id"], after=running["version"]) as answer:
         heard = [line for line, _ in zip(lines(answer), range(3), strict=False)]  # the second one after 15 s
     (workspace.folder / "go").touch()
     assert heard == [": nothing new", "", ": nothing new"]
