@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ import requests
 from hermes_lab.model.actors import SCOPES, expand, scopes_held_by
 from hermes_lab.operations import OPERATIONS, STREAMS, Operation, Stream
 from tests.clients import SECONDS, Client, error
+from tests.files import files_with
 from tests.journeys.proposing import propose, replace
 from tests.kernels import Kernel
 from tests.servers import CHECKOUT, Server, isolated_environment
@@ -276,8 +276,7 @@ def test_the_token_of_an_agent_is_told_once(person: Client, agent: Client) -> No
 @pytest.mark.requirement("AUTH-3")
 def test_the_store_holds_no_token(person: Client, agent: Client, server: Server) -> None:
     assert agent.get("runs").status_code == 200
-    files = [file for file in Path(server.home / "data").rglob("*") if file.is_file()]
-    assert [file for file in files if str(agent.token).encode() in file.read_bytes()] == []
+    assert files_with(server.home / "data", str(agent.token)) == []
 
 
 def logged_in(clients: Callable[..., Client], server: Server) -> Client:

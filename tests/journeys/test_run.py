@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.clients import Client, error
+from tests.run_requests import is_alive
 from tests.servers import Server
 from tests.workspaces import Workspace
 from tests.written_notebooks import code, markdown
@@ -105,14 +105,13 @@ def test_cancelling_a_run_ends_everything_that_its_kernel_started(agent: Client,
     run = agent.post("runs", input_path=path).json()
     agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
     processes = [int(number) for number in workspace.bytes("children").split()]
-    assert all(psutil.pid_exists(number) for number in processes)
+    assert all(map(is_alive, processes))
 
     agent.post(f"runs/{run['run_id']}/cancel")
     ended = agent.wait_until_ended(run)
 
     assert (ended["state"], ended["result"]["status"]) == ("cancelled", "error")
-    _, alive = psutil.wait_procs([psutil.Process(n) for n in processes if psutil.pid_exists(n)], timeout=10)
-    assert alive == []
+    assert not any(map(is_alive, processes))
 
 
 @pytest.mark.requirement("RUN-8")

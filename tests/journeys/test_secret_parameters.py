@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.clients import Client, error
 from tests.conftest import StartServer
+from tests.files import files_with
 from tests.mcp_calls import call
 from tests.servers import Server
 from tests.workspaces import Workspace
@@ -22,12 +21,6 @@ LENGTH = code("reads", "import os\nassert len(os.environ['API_KEY']) == 33\nprin
 @pytest.fixture
 def server(new_server: StartServer) -> Server:
     return new_server()
-
-
-def files_with(folder: Path, text: str) -> list[Path]:
-    """The files below the folder that hold the text."""
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    return [file for file in files if text.encode() in file.read_bytes()]
 
 
 def test_a_secret_reaches_the_kernel_and_is_written_nowhere(
