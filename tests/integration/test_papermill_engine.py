@@ -30,6 +30,7 @@ OF_ITS_OWN_ENGINE = {
     "test_start_timeout": "replaces the client inside papermill's own engine",
     "test_default_start_timeout": "replaces the client inside papermill's own engine",
     "test_end2end_autosave_slow_notebook": "counts the writes of papermill's own engine",
+    "test_autosave_not_too_fast": "times papermill's own saving, by the clock of a machine that should not be busy",
 }
 """Tests of papermill's suite that are about its engine, and not about what an engine does."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -316,27 +317,36 @@ async def test_two_runs_go_on_at_the_same_time_in_folders_of_their_own(bench: Be
 
 
 async def test_the_output_is_on_disk_from_the_first_moment_and_whole_at_every_instant(bench: Bench) -> None:
-    chatter = "import time\nfor n in range(30):\n    print('x' * 50_000, flush=True)\n    time.sleep(0.05)"
+    chatter = (
+        "import os, time\nprinted = 0\nwhile printed < 30 or not os.path.exists('go'):\n"
+        "    print('x' * 20_000, flush=True)\n    printed += 1\n    time.sleep(0.05)"
+    )
     asked = bench.start(code("chatter", chatter), code("after", "1"))
     await until(lambda: asked.events)
     assert isinstance(asked.events[0], ExecutionStarted)
     assert asked.output["metadata"]["hermes"]["state"] in {"pending", "running"}
-    sizes: set[int] = set()
+    versions: set[str] = set()
     over = threading.Event()
 
     def read_all_the_time() -> None:
         while not over.is_set():
-            sizes.add(len(json.dumps(asked.output)))
+            text = asked.text
+            json.loads(text)
+            versions.add(hashlib.sha256(text.encode()).hexdigest())
 
     reading = asyncio.create_task(asyncio.to_thread(read_all_the_time))
-    ended = await asked.ended()
-    over.set()
-    await reading
+    try:
+        await until(lambda: len(versions) >= 4 or reading.done())  # it is written while the cell runs
+        (bench.folder / "go").touch()
+        ended = await asked.ended()
+    finally:
+        over.set()
+        await reading
     assert ended.state == "completed"
-    assert len(sizes) >= 3, "the output was not written while the cell ran"
-    assert ended.result is not None
-    # Before the run, at its end, and twice a second.
-    assert len(sizes) <= 3 + 2 * ended.result.duration_seconds, "the output was written more than twice a second"
+    took = ended.cells[0].duration_seconds
+    assert took is not None
+    # Before the cell and after it two versions each, and between them two a second.
+    assert len(versions) <= 4 + 2 * took, "the output was written more than twice a second"
 
 
 async def test_the_kernel_has_the_environment_that_was_asked_for(bench: Bench) -> None:
