@@ -116,11 +116,20 @@ class SupervisedRunner:
         async with self._opening:
             if self._link is None or self._link.lost.done():
                 await asyncio.sleep(self._pause())
-                self._link = await Link.open(self._warm_kernels, self._unresponsive_seconds)
-                self._link.lost.add_done_callback(self._restart)
-                if self._prepared is not None:
-                    await self._link.prepare(self._prepared)
+                opening = asyncio.create_task(self._open())
+                try:
+                    return await asyncio.shield(opening)
+                except asyncio.CancelledError:
+                    await asyncio.wait({opening})  # a process that is started is somebody's to end
+                    raise
             return self._link
+
+    async def _open(self) -> Link:
+        self._link = link = await Link.open(self._warm_kernels, self._unresponsive_seconds)
+        link.lost.add_done_callback(self._restart)
+        if self._prepared is not None:
+            await link.prepare(self._prepared)
+        return link
 
     def _pause(self) -> float:
         if self._link is None or self._link.was_useful:

@@ -141,6 +141,21 @@ async def test_a_closing_runner_interrupts_its_runs(supervised: Supervised) -> N
     assert asked.output["metadata"]["hermes"]["state"] == "failed"
 
 
+async def test_a_runner_that_is_closed_while_its_process_starts_leaves_none(supervised: Supervised) -> None:
+    async with supervised() as bench:
+        assert isinstance(bench.runner, SupervisedRunner)
+        before = psutil.Process().children()
+        starting = asyncio.create_task(bench.runner.start())
+        await until(lambda: [child for child in psutil.Process().children() if child not in before])
+        started = [child for child in psutil.Process().children() if child not in before]
+        for _ in range(20):  # turns of the loop, in which it takes over the pipes; the process needs far longer
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait({starting})
+        await bench.runner.close()
+        assert not any(is_alive(child.pid) for child in started)
+
+
 async def test_kernels_do_not_outlive_the_server(tmp_path: Path) -> None:
     bench = Bench(SupervisedRunner(), tmp_path)
     request = bench.request(code("slow", f"{WRITES_PID}\n{WAITS}"))
