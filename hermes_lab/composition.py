@@ -104,7 +104,7 @@ class Composition:
             settings.approval_timeout_seconds,
         )
         records = RunRecords(store, kernel_descriptions)
-        executions = Executions(store, events, self._runner, self.kernels, records, settings.limits, kernel_spec)
+        executions = Executions(store, events, self._runner, self.kernels, records, settings.limits, kernel_spec, root)
         views = ProposalViews(store, documents)
         places = RunPlaces(documents, root, settings.remote_schemes)
         installed = InstalledKernels(kernel_descriptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+_LOG = logging.getLogger(__name__)
 _OUTPUT_FOLDER = "hermes-output-"
 """Start of the name of a folder that holds an output on its way to another storage."""
 
@@ -97,6 +99,8 @@ class NotebookExecutor:
         ended = await self.run(input_path, output_path, parameters, **options)
         if ended.result is None or ended.cause in {"kernel_failed_to_start", "output_unwritable"}:
             raise Unavailable(ended.message or "The run was lost.", code=ended.cause)
+        if ended.output_path is not None:
+            _LOG.warning("%s", ended.message)
         return ended.result.model_dump(mode="json")
 
     async def run(

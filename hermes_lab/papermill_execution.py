@@ -86,11 +86,16 @@ def execute(
         cells.end(completed=ended.state == "completed")
     finally:
         manager.cleanup_pbar()
-    if ended.output_hash is not None:
+    moved_to = None if ended.output_path is None else Path(ended.output_path)
+    if ended.output_hash is not None and moved_to is None:
         manager.nb = _written(request)
         manager.nb.metadata.papermill.update(paths)
-    if ended.cause != "output_unwritable":  # else the only copy may be in there
+    only_copy_in_there = moved_to is not None and moved_to.parent == folder
+    if ended.cause != "output_unwritable" and not only_copy_in_there:
         shutil.rmtree(folder)
+    if moved_to is not None:
+        # papermill would write what it is answered over the file that somebody else wrote meanwhile.
+        raise RuntimeError(ended.message)
     _raise_for(ended, kernel_name)
     executed: NotebookNode = manager.nb
     return executed

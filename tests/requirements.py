@@ -11,6 +11,8 @@ REQUIREMENTS: dict[str, str] = {
     "RUN-5": "A run that takes longer than it may is ended, with the cell that took the time.",
     "RUN-6": "Cancelling a run ends it with everything that its kernel started.",
     "RUN-7": "The output notebook is on disk whatever happened, and the input notebook is untouched.",
+    "RUN-24": "Where somebody else writes a run's output notebook meanwhile, theirs stays, and the run's is beside it.",
+    "RUN-23": "After the runner or the server was killed, the output notebook says so as well as the store.",
     "RUN-8": "An output notebook that exists is replaced only when that is asked for.",
     "RUN-9": "Whoever waits for a run sees its progress while it goes on.",
     "RUN-10": "A run whose server died is failed and interrupted after the restart.",

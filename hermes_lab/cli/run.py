@@ -48,6 +48,8 @@ def run(options: Namespace) -> int:
         Echo.open(log=options.log_output, stdout_file=options.stdout_file, stderr_file=options.stderr_file) as echo,
     ):
         ended = asyncio.run(_executed(options, output, echo))
+    if ended.output_path is not None and scheme_of(output) is None:
+        output = ended.output_path
     _print_json(ended, output) if options.json else _print_words(ended, output)
     return _exit_code(ended)
 
@@ -179,6 +181,8 @@ def _print_words(ended: ExecutionEnded, output: str) -> None:
             f"cell {failed.index + 1} ({failed.cell_id}): {failed.ename}: {failed.evalue}" if failed else ended.message
         )
         print(f"jupyter hermes: {' '.join(str(what).split())}", file=sys.stderr)
+        if failed and ended.output_path is not None:
+            print(ended.message, file=sys.stderr)
 
 
 def _unseen(_event: ExecutionEvent) -> None:

@@ -26,6 +26,9 @@ class RunEvent(Payload):
     queue_position: int | None = Field(default=None, description="While it waits for a free place: 1 is the next")
     progress: Progress
     cells: list[CellTiming] = Field(default_factory=list, description="The cells that changed; at the start, all")
+    output_path: str | None = Field(
+        default=None, description="Where the output notebook is from now on: somebody else wrote the one that it was"
+    )
 
 
 class FollowRun(Payload):
@@ -47,6 +50,8 @@ def replayed(run: Run, events: Iterable[RunEvent]) -> Run:
         cells.update((cell.cell_id, cell) for cell in event.cells)
         fields |= {name: getattr(event, name) for name in ("state", "cause", "message", "queue_position", "progress")}
         fields["version"] = event.sequence
+        if event.output_path is not None:
+            fields["output_path"] = event.output_path
         if event.event in ("started", "ended"):
             fields[f"{event.event}_at"] = event.at
     return run.model_copy(update={**fields, "cells": list(cells.values())}) if fields else run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -121,6 +122,14 @@ class Account:
             cells = list(self._untold.values())
             self._untold = {}
             self._on_event(ExecutionProgressed(run_id=self._run_id, progress=self.progress, cells=cells))
+
+    def moved(self, output: Path) -> None:
+        """The output notebook is another file from now on."""
+        cells = list(self._untold.values())
+        self._untold = {}
+        self._on_event(
+            ExecutionProgressed(run_id=self._run_id, progress=self.progress, cells=cells, output_path=str(output))
+        )
 
     def _note(self, timing: CellTiming) -> None:
         if timing.cell_id in self._timings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -66,7 +67,9 @@ class Execution:
         self._secrets = Secrets(request.secret_parameters)
         self._spills = SpillFolder(Path(request.output_path))
         self._account = Account(request, self._notebook, on_event)
-        self._output = OutputNotebook(self._notebook, Path(request.output_path), request.replaces)
+        self._output = OutputNotebook(
+            self._notebook, Path(request.output_path), request.replaces, request.run_id, self._account.moved
+        )
 
     def stop(self, reason: StopReason) -> None:
         """Have the run end; the first reason stands."""
@@ -92,8 +95,19 @@ class Execution:
         try:
             output_hash = await self._output.close()
         except OSError as error:
-            return self._ended(unwritable(error), result.model_copy(update={"status": "error"}), None)
-        return self._ended(outcome, result, output_hash)
+            return await self._rescued(unwritable(error), result.model_copy(update={"status": "error"}))
+        return self._ended(outcome, result, output_hash, self._output.moved_to)
+
+    async def _rescued(self, outcome: Outcome, result: ExecutionResult) -> ExecutionEnded:
+        """The end of a run whose output cannot be written where it belongs: kept elsewhere, or said to be lost."""
+        self._account.run_ended(outcome, now())
+        try:
+            kept, output_hash = await self._output.rescue()
+        except OSError as error:
+            message = f"{outcome.message}; {error.strerror}."
+            return self._ended(replace(outcome, message=message), result, None, self._output.moved_to)
+        message = f"{outcome.message}. It is kept in {kept}."
+        return self._ended(replace(outcome, message=message), result, output_hash, kept)
 
     async def _outcome(self) -> Outcome:
         if isinstance(self._spec, Outcome):
@@ -190,16 +204,21 @@ class Execution:
             self._output.changed(cell["id"])
         add_error_markers(self._notebook, index)
 
-    def _ended(self, outcome: Outcome, result: ExecutionResult | None, output_hash: str | None) -> ExecutionEnded:
+    def _ended(
+        self, outcome: Outcome, result: ExecutionResult | None, output_hash: str | None, output: Path | None = None
+    ) -> ExecutionEnded:
+        """``output`` is the output notebook where that is not the one that was asked for."""
+        message = " ".join(filter(None, (outcome.message, self._output.told))) or None
         return ExecutionEnded(
             run_id=self._request.run_id,
             state=outcome.state,
             cause=outcome.cause,
-            message=strict(self._secrets.masked(outcome.message)),
+            message=strict(self._secrets.masked(message)),
             ended_at=now(),
             progress=self._account.progress,
             cells=self._account.cells,
             result=result,
+            output_path=None if output is None else str(output),
             output_hash=output_hash,
             environment=self._environment,
         )

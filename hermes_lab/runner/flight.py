@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 from pathlib import Path
 
-from hermes_lab.engines.papermill import STATUS
-from hermes_lab.model.payload import JsonObject, now
+from hermes_lab.model.payload import now
 from hermes_lab.model.runs import CellState, CellTiming, Progress
-from hermes_lab.runner.files import remove_leftover, write_whole
+from hermes_lab.runner.files import remove_leftover
 from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
+    ExecutionProgressed,
     ExecutionQueued,
     ExecutionStarted,
     OnEvent,
     code_cells_of,
 )
+from hermes_lab.runner.settling import settle
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,6 +32,7 @@ class Flight:
         self.started = False
         self.ended: asyncio.Future[ExecutionEnded] = asyncio.get_running_loop().create_future()
         self._on_event = on_event
+        self._moved_to: str | None = None
         self._cells = {cell.cell_id: cell for cell in code_cells_of(request.notebook)}
         self._progress = Progress(cells_total=len(self._cells))
 
@@ -46,6 +46,8 @@ class Flight:
             self.started = self.started or isinstance(event, ExecutionStarted)
             self._progress = event.progress
             self._cells.update({cell.cell_id: cell for cell in event.cells})
+            if isinstance(event, ExecutionProgressed):
+                self._moved_to = event.output_path or self._moved_to
         try:
             self._on_event(event)
         except Exception:  # noqa: BLE001 - a listener that fails must not cost the other runs their ends
@@ -60,7 +62,10 @@ class Flight:
         cells = [_settled(cell) for cell in self._cells.values()]
         output_hash = None
         if self.started and runner_pid is not None:
-            output_hash = _settle(Path(self.request.output_path), runner_pid, cells)
+            output = Path(self._moved_to or self.request.output_path)
+            remove_leftover(output, runner_pid)
+            sources = {cell["id"]: "".join(cell["source"]) for cell in self.request.notebook["cells"]}
+            output_hash = settle(output, self.request.run_id, cells, sources)
         return ExecutionEnded(
             run_id=self.request.run_id,
             state="failed",
@@ -69,6 +74,7 @@ class Flight:
             ended_at=now(),
             progress=self._progress,
             cells=cells,
+            output_path=self._moved_to,
             output_hash=output_hash,
         )
 
@@ -76,28 +82,3 @@ class Flight:
 def _settled(cell: CellTiming) -> CellTiming:
     state: CellState = "died" if cell.state == "running" else cell.state
     return cell.model_copy(update={"state": state})
-
-
-def _settle(output: Path, runner_pid: int, cells: list[CellTiming]) -> str | None:
-    """Write what was heard into the output notebook, which may lag behind by a save; its new sha256."""
-    states = {cell.cell_id: cell.state for cell in cells}
-    remove_leftover(output, runner_pid)
-    try:
-        notebook: JsonObject = json.loads(output.read_bytes())
-        notebook["metadata"]["hermes"].update(state="failed", cause="interrupted")
-        notebook["metadata"]["papermill"]["exception"] = True
-        for cell in notebook["cells"]:
-            if cell["id"] in states:
-                _settle_cell(cell["metadata"], states[cell["id"]])
-        content = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
-        write_whole(output, [content])
-    except OSError:  # the run is lost, and so is its output; the answer says `output_hash: null`
-        return None
-    return hashlib.sha256(content).hexdigest()
-
-
-def _settle_cell(metadata: JsonObject, state: CellState) -> None:
-    metadata["hermes"] = {**metadata.get("hermes", {}), "status": state}
-    metadata["papermill"].update(status=STATUS[state])
-    if state != "not_run":
-        metadata["papermill"].update(exception=state != "completed")

@@ -7,10 +7,15 @@ import contextlib
 import errno
 import hashlib
 import logging
+import tempfile
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
-from hermes_lab.model.payload import Notebook
+from hermes_lab.engines.storage import scheme_of
+from hermes_lab.model.payload import Notebook, now
+from hermes_lab.runner.beside import names_beside
 from hermes_lab.runner.files import Identity, identity, write_whole
 from hermes_lab.runner.serialised import SerialisedNotebook
 from hermes_lab.runner.spill import remove_spilled
@@ -24,13 +29,23 @@ _MOST_SECONDS_BETWEEN_SAVES = 30.0
 
 
 class OutputNotebook:
-    """Keeps the file of one run up to date with the notebook in memory."""
+    """Keeps the file of one run up to date with the notebook in memory.
 
-    def __init__(self, notebook: Notebook, path: Path, replaces: str) -> None:
+    Where somebody else writes that file while the run goes on, theirs is left as it is, and the run's goes on beside
+    it. ``on_moved`` is then called with the new file, which is there.
+    """
+
+    def __init__(
+        self, notebook: Notebook, path: Path, replaces: str, run_id: str, on_moved: Callable[[Path], None]
+    ) -> None:
+        self._notebook = notebook
         self._serialised = SerialisedNotebook(notebook)
-        self._path = path
+        self._asked = self._path = path.resolve()
         self._replaces = replaces
+        self._run_id = run_id
+        self._on_moved = on_moved
         self._written: Identity | None = None
+        self._saved_at: datetime | None = None
         self._changed = asyncio.Event()
         self._closing = asyncio.Event()
         self._saving: asyncio.Task[None] | None = None
@@ -49,6 +64,21 @@ class OutputNotebook:
         self._serialised.changed(cell_id)
         self._changed.set()
 
+    @property
+    def moved_to(self) -> Path | None:
+        """The file beside the one that was asked for; null: it is that one."""
+        return None if self._path == self._asked else self._path
+
+    @property
+    def told(self) -> str | None:
+        """Why it is not where it was asked for, for a person."""
+        if self.moved_to is None:
+            return None
+        return (
+            f"Somebody else wrote {self._asked.name} while the run went on; that is left as it is, and the output of"
+            f" the run is in {self._path.name} beside it."
+        )
+
     async def close(self) -> str:
         """Write the notebook for the last time and return the sha256 of the file.
 
@@ -61,6 +91,28 @@ class OutputNotebook:
             await self._saving
         content = await self._save()
         return await asyncio.to_thread(_sha256, content)
+
+    async def rescue(self) -> tuple[Path, str]:
+        """Where the file cannot be written at all: keep the notebook in the system's folder for temporary files.
+
+        Returns:
+            The file, in a folder that nobody else can read, and its sha256.
+
+        Raises:
+            OSError: there neither; the message says what is lost.
+        """
+        content = self._serialised.chunks()
+        try:
+            path = await asyncio.to_thread(self._rescue, content)
+        except OSError as error:
+            saved = "was ever saved" if self._saved_at is None else f"came after {self._saved_at:%H:%M:%S} UTC is saved"
+            raise OSError(error.errno, f"nothing that {saved}, here or in {tempfile.gettempdir()}") from error
+        return path, await asyncio.to_thread(_sha256, content)
+
+    def _rescue(self, content: list[bytes]) -> Path:
+        path = Path(tempfile.mkdtemp(prefix="hermes-output-of-a-run-")) / self._asked.name
+        write_whole(path, content, new=True)
+        return path
 
     async def _save_changes(self) -> None:
         while not self._closing.is_set():
@@ -80,7 +132,32 @@ class OutputNotebook:
 
     async def _save(self) -> list[bytes]:
         content = self._serialised.chunks()
-        await asyncio.to_thread(self._write, content)
+        try:
+            await asyncio.to_thread(self._write, content)
+        except FileExistsError:
+            if self._written is None:  # nothing has run, and nothing is lost
+                raise
+            content = await self._save_beside()
+        self._saved_at = now()
+        return content
+
+    async def _save_beside(self) -> list[bytes]:
+        of_papermill = self._notebook["metadata"]["papermill"]
+        recorded = of_papermill["output_path"]
+        is_local = recorded is not None and scheme_of(recorded) is None
+        for name in names_beside(self._asked, self._run_id):
+            path = self._asked.with_name(name)
+            if is_local:
+                of_papermill["output_path"] = str(Path(recorded).with_name(name))
+            content = self._serialised.chunks()
+            try:
+                written = await asyncio.to_thread(write_whole, path, content, new=True)
+            except FileExistsError:
+                continue
+            break
+        self._path, self._written = path, written
+        _LOG.warning("%s", self.told)
+        self._on_moved(path)
         return content
 
     def _write(self, content: list[bytes]) -> None:
@@ -91,8 +168,10 @@ class OutputNotebook:
             raise FileExistsError(errno.EEXIST, "somebody else wrote it, and it is left as it is", str(self._path))
         if self._written is None and present is not None:
             remove_spilled(self._path)
-        write_whole(self._path, content, new=present is None)
-        self._written = identity(self._path)
+        try:
+            self._written = write_whole(self._path, content, new=present is None, own=present)
+        except FileNotFoundError:
+            self._written = write_whole(self._path, content, new=True)
 
     def _may_replace(self) -> bool:
         if self._replaces in ("anything", "nothing"):

@@ -20,6 +20,7 @@ from hermes_lab.runner.output import OutputNotebook
 from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
+    ExecutionProgressed,
     ExecutionStarted,
     OnEvent,
     code_cells_of,
@@ -77,7 +78,7 @@ class Preparation:
         spec = specialise(notebook, request)
         if isinstance(spec, Outcome):
             return self._ended(spec)
-        output = OutputNotebook(notebook, Path(request.output_path), request.replaces)
+        output = OutputNotebook(notebook, Path(request.output_path), request.replaces, request.run_id, self._moved)
         try:
             await output.open()
             self._on_event(
@@ -92,11 +93,20 @@ class Preparation:
             cells_executed=0,
             scraps=read_scraps(notebook),
         )
-        outcome = Outcome("completed", message="The notebook was prepared; nothing was executed.")
-        return self._ended(outcome, result, output_hash)
+        message = " ".join(filter(None, ("The notebook was prepared; nothing was executed.", output.told)))
+        return self._ended(Outcome("completed", message=message), result, output_hash, output.moved_to)
+
+    def _moved(self, output: Path) -> None:
+        self._on_event(
+            ExecutionProgressed(run_id=self._request.run_id, progress=self._progress, cells=[], output_path=str(output))
+        )
 
     def _ended(
-        self, outcome: Outcome, result: ExecutionResult | None = None, output_hash: str | None = None
+        self,
+        outcome: Outcome,
+        result: ExecutionResult | None = None,
+        output_hash: str | None = None,
+        output: Path | None = None,
     ) -> ExecutionEnded:
         return ExecutionEnded(
             run_id=self._request.run_id,
@@ -107,5 +117,6 @@ class Preparation:
             progress=self._progress,
             cells=self._cells,
             result=result,
+            output_path=None if output is None else str(output),
             output_hash=output_hash,
         )

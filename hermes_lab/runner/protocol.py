@@ -143,6 +143,10 @@ class ExecutionProgressed(Payload):
     run_id: str
     progress: Progress
     cells: list[CellTiming]
+    output_path: str | None = Field(
+        default=None,
+        description="Absolute path of the output notebook from now on: somebody else wrote the file that it was in",
+    )
 
 
 class ExecutionEnded(Payload):
@@ -160,6 +164,9 @@ class ExecutionEnded(Payload):
     progress: Progress
     cells: list[CellTiming] = Field(default_factory=list)
     result: ExecutionResult | None = None
+    output_path: str | None = Field(
+        default=None, description="Absolute path of the output notebook where it is not the one that was asked for"
+    )
     output_hash: Sha256 | None = None
     environment: Environment | None = None
 

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from hermes_lab.model.payload import JsonObject
+from hermes_lab.runner.beside import lies_beside
 
 _LOG = logging.getLogger(__name__)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
@@ -121,11 +122,17 @@ class SpillFolder:
 
 
 def remove_spilled(output_path: Path) -> None:
-    """Remove the spill files of a notebook that is about to be replaced: those that it names itself."""
+    """Remove the spill files of a notebook that is about to be replaced: those that it names itself.
+
+    Where somebody saved a copy of a run's notebook at its place while the run went on, the run's own is beside it, and
+    they are that one's.
+    """
     try:
         notebook: JsonObject = json.loads(output_path.read_bytes())
         cells = notebook["cells"]
         names = {name for cell in cells for name in cell["metadata"].get("hermes", {}).get("spill_files", ())}
+        if lies_beside(output_path, str(notebook["metadata"]["hermes"]["run_id"])):
+            return
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # it is no notebook of ours
     for name in names:

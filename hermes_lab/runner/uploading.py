@@ -11,6 +11,7 @@ from hermes_lab.runner.protocol import (
     ExecuteNotebook,
     ExecutionEnded,
     ExecutionEvent,
+    ExecutionProgressed,
     ExecutionStarted,
     NotebookRunner,
     OnEvent,
@@ -35,6 +36,8 @@ async def execute_and_upload(runner: NotebookRunner, request: ExecuteNotebook, o
     def hear(event: ExecutionEvent) -> None:
         if isinstance(event, ExecutionStarted):
             copy.begin(give_up)
+        if isinstance(event, ExecutionProgressed) and event.output_path is not None:
+            copy.local = Path(event.output_path)
         on_event(event)
 
     try:

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_lab.engines.paths import Root
 from hermes_lab.model.errors import NotFound
 from hermes_lab.model.evidence import Environment
 from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.model.run_events import replayed
 from hermes_lab.model.run_records import RunCircumstances
 from hermes_lab.model.runs import ENDED, Run
-from hermes_lab.runner.protocol import ExecuteNotebook, Limits, NotebookRunner, Sandbox
+from hermes_lab.runner.protocol import ExecuteNotebook, ExecutionEnded, Limits, NotebookRunner, Sandbox
 from hermes_lab.runner.uploading import execute_and_upload
 from hermes_lab.services.events import Events
 from hermes_lab.services.kernels import Kernels
@@ -58,7 +59,9 @@ class Executions:
         records: RunRecords,
         limits: Limits,
         kernel_spec: KernelSpecOf,
+        root: Root,
     ) -> None:
+        self._root = root
         self._store = store
         self._events = events
         self._runner = runner
@@ -84,12 +87,15 @@ class Executions:
         when it starts, when it ends, and now and then in between; ``placed`` is set when it is known whether the run
         waits for a place, and at which position.
         """
-        live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show, placed or asyncio.Event())
+        is_file = run.output_path is not None and workplace.remote is None
+        api_path = self._root.api_path if is_file else None
+        placed = placed or asyncio.Event()
+        live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show, placed, api_path)
         observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
             request = self._request(run, notebook, workplace, secrets or {}, await self._kernel_spec(run.kernel_name))
             ended = await execute_and_upload(self._runner, request, live.hear)
-            output = await asyncio.to_thread(_snapshot, workplace.output) if ended.output_hash else None
+            output = await asyncio.to_thread(_snapshot, workplace.output, ended)
             await self._keep_record(observing, ended.environment, live)
             return live.end(ended, output), ended.environment
         except Exception as error:
@@ -181,10 +187,17 @@ class Executions:
         )
 
 
-def _snapshot(output: Path) -> Snapshot | None:
-    """What the run has written; None where somebody has taken it away or spoilt it meanwhile."""
+def _snapshot(asked: Path, ended: ExecutionEnded) -> Snapshot | None:
+    """What the run has written; None where somebody has taken it away or changed it meanwhile."""
+    if ended.output_hash is None:
+        return None
+    output = Path(ended.output_path) if ended.output_path else asked
     try:
-        return Snapshot.of(output.read_text(encoding="utf-8"))
+        snapshot = Snapshot.of(output.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         _log.warning("The output notebook of a run is gone before it could be kept: %s", error)
         return None
+    if snapshot.hash != ended.output_hash:
+        _log.warning("The output notebook %s was changed before it could be kept.", output)
+        return None
+    return snapshot

@@ -28,12 +28,20 @@ class LiveRun:
     """One run on its way. A change costs the same however many cells there are; looking at the run costs their number.
 
     ``show`` is called with the run when it starts, when it ends, and now and then in between. ``placed`` is set when
-    the run has a place or knows its position before one, and when it needs none any more.
+    the run has a place or knows its position before one, and when it needs none any more. ``api_path`` says how the
+    server calls an output notebook by its file; null: the run's is not called by its file.
     """
 
     def __init__(
-        self, run: Run, store: Store, events: Events, show: Callable[[Run], None], placed: asyncio.Event
+        self,
+        run: Run,
+        store: Store,
+        events: Events,
+        show: Callable[[Run], None],
+        placed: asyncio.Event,
+        api_path: Callable[[str], str] | None,
     ) -> None:
+        self._api_path = api_path
         self._store = store
         self._events = events
         self._show = show
@@ -65,7 +73,10 @@ class LiveRun:
                 self._placed.set()
             case ExecutionStarted():
                 fields = {"state": "running", "progress": event.progress, "cells": event.cells}
-                self._start(self._next("started", event.started_at, **fields))
+                self._keep(self._next("started", event.started_at, **fields))
+            case ExecutionProgressed(output_path=str(moved_to)) if self._api_path is not None:
+                fields = {"progress": event.progress, "cells": event.cells, "output_path": self._api_path(moved_to)}
+                self._keep(self._next("progressed", now(), **fields))
             case ExecutionProgressed():
                 self._record(self._next("progressed", now(), progress=event.progress, cells=event.cells))
 
@@ -112,7 +123,7 @@ class LiveRun:
         check_transition(self._seen.run_id, self.state, fields["state"])
         return RunEvent(run_id=self._seen.run_id, sequence=self._version + 1, event=kind, at=at, **fields)
 
-    def _start(self, event: RunEvent) -> None:
+    def _keep(self, event: RunEvent) -> None:
         with self._store.transaction(durable=False):
             self._store.run_events.append(event)
             self._store.runs.replace(replayed(self.run, [event]))

@@ -15,12 +15,13 @@ from hermes_lab.model.payload import JsonObject, now
 from hermes_lab.model.run_events import RunEvent, replayed
 from hermes_lab.model.runs import CellState, CellTiming, Progress, Run
 from hermes_lab.model.writes import Write
+from hermes_lab.runner.settling import settle
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import settled
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.tool_calls import ToolCalls
-from hermes_lab.store import Store
+from hermes_lab.store import Snapshot, Store
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Recovery:
             run = replayed(row, self._store.run_events.after(row.run_id, row.version))
             told = self._told_by_the_output(run)
             cells = settled(told)
+            output = self._settled_output(run, cells)
             end = RunEvent(
                 run_id=run.run_id,
                 sequence=run.version + 1,
@@ -75,20 +77,39 @@ class Recovery:
                 progress=_with(run.progress, _done(told) - _done(run.cells)),
                 cells=[cell for cell in cells if cell not in run.cells],
             )
+            ended = replayed(run, [end])
             with self._store.transaction():
+                if output is not None:
+                    ended = ended.model_copy(update={"output_hash": self._store.snapshots.keep(output)})
                 self._store.run_events.append(end)
-                self._store.runs.replace(replayed(run, [end]))
+                self._store.runs.replace(ended)
+
+    def _settled_output(self, run: Run, cells: list[CellTiming]) -> Snapshot | None:
+        """The output notebook, brought to what the store says; null where it is not there, or not the run's alone."""
+        try:
+            output = self._places.output_file(run)
+            text = self._store.snapshots.get(run.input_hash)
+            notebook = parse(text, "run_id") if text is not None else {"cells": []}
+            sources = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
+            digest = None if output is None else settle(output, run.run_id, cells, sources)
+            if output is None or digest is None:
+                return None
+            snapshot = Snapshot.of(output.read_text(encoding="utf-8"))
+        except (HermesError, OSError, ValueError) as error:
+            _log.warning("The output notebook of the run %s cannot be brought to its end: %s", run.run_id, error)
+            return None
+        return snapshot if snapshot.hash == digest else None
 
     def _told_by_the_output(self, run: Run) -> list[CellTiming]:
         """The cells as the output notebook has them: the runner lived on for a moment when its server was dead."""
         try:
             output = self._places.output_file(run)
-            notebook = json.loads(output.read_bytes()) if output else {}
+            notebook = json.loads(output.read_bytes()) if output and output.is_file() else {}
             if _hermes(notebook).get("run_id") != run.run_id:
                 return run.cells
             states = {cell["id"]: _hermes(cell).get("status") for cell in notebook["cells"]}
         # Not written yet, out of reach, or somebody else's by now; and whatever it is, the server must start.
-        except (HermesError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (HermesError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return run.cells
         known = get_args(CellState)
         return [

@@ -56,6 +56,8 @@ def text() -> str:
 def _row(fault: Fault, theirs: Json | None) -> str:
     expected = fault.expected
     run = f"{expected.state}, `{expected.cause}`" if expected.cause else expected.state
+    if expected.foreign is not None:
+        run = f"{run}; theirs stays, the output is beside it"
     if expected.refusal:
         run = f"{run}; the second is refused, `{expected.refusal}`"
     ours = f"| {fault.name} | {run} | {_cells(expected.cells)} | {expected.within:g} s "
@@ -84,6 +86,7 @@ def _besides(expected: Expected, theirs: Json) -> str:
         f"{false} called completed that {'was' if false == 1 else 'were'} not" if false else "",
         f"output {theirs['output'].partition(':')[0]}" if theirs["output"] not in ("valid", expected.output) else "",
         f"{theirs['lost']:,} characters of output lost" if theirs.get("lost") else "",
+        "what somebody else wrote is overwritten" if theirs.get("overwritten") else "",
         _survivors(theirs["survivors"] or 0),
         f"{theirs['memory'] / 1e9:.1f} GB of memory" if theirs["memory"] else "",
     ]

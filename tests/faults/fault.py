@@ -38,6 +38,8 @@ class Expected:
     """How many bytes single cells are said to have written."""
     growth: int | None = None
     """How many bytes of memory the runner may need for it."""
+    foreign: str | None = None
+    """What somebody else wrote at the output path meanwhile; it must be there, and the output beside it."""
     refusal: str | None = None
     """With which code a second request that came in between was refused."""
 

@@ -35,6 +35,8 @@ class Outcome:
     failed_cell: tuple[str, str] | None
     ended_at: float
     """Seconds since the epoch, when the answer was there."""
+    output_path: str | None = None
+    """Where the output is, if not where it was asked for; null too where the door does not tell."""
     output_hash: str | None = None
     output_bytes: dict[str, int | None] | None = None
     growth: int | None = None
@@ -52,6 +54,7 @@ class Outcome:
             cells=tuple(cell["state"] for cell in ended["cells"]),
             failed_cell=(failed["cell_id"], failed["ename"]) if failed else None,
             ended_at=time.time(),
+            output_path=ended["output_path"],
             output_hash=ended["output_hash"],
             output_bytes={cell["cell_id"]: cell["output_bytes"] for cell in ended["cells"]},
             spilled_to=tuple(cell["spilled_to"] for cell in ended["cells"] if cell["spilled_to"]),
@@ -95,17 +98,25 @@ def _of_time(expected: Expected, outcome: Outcome, *, since: float) -> Iterator[
 
 
 def _of_files(expected: Expected, outcome: Outcome, scene: Scene) -> Iterator[str]:
-    if scene.output.exists() and scene.output.stat().st_size > _LARGE:
-        yield f"output: a notebook of {scene.output.stat().st_size} bytes"
+    output, beside = scene.output, list(outcome.spilled_to)
+    if expected.foreign is not None:
+        output = Path(outcome.output_path or output)
+        beside.append(output.name)
+        if scene.output.read_text() != expected.foreign:
+            yield "what somebody else wrote is gone"
+        if output == scene.output or output.name not in (outcome.message or ""):
+            yield f"the output is not said to be elsewhere: {output}: {outcome.message}"
+    if output.exists() and output.stat().st_size > _LARGE:
+        yield f"output: a notebook of {output.stat().st_size} bytes"
         return
-    found = verdict(scene.output)
+    found = verdict(output)
     if found != expected.output:
         yield f"output: {found}"
-    yield from (f"left behind: {path}" for path in scene.leftovers(*(Path(name).name for name in outcome.spilled_to)))
+    yield from (f"left behind: {path}" for path in scene.leftovers(*(Path(name).name for name in beside)))
     if (scene.folder / "ran").exists():
         yield "a cell ran"
     if found == "valid":
-        yield from _of_the_notebook(expected, outcome, scene.output)
+        yield from _of_the_notebook(expected, outcome, output)
 
 
 def _of_the_notebook(expected: Expected, outcome: Outcome, output: Path) -> Iterator[str]:

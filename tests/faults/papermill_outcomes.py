@@ -89,7 +89,13 @@ def _outcome(fault: Fault, scene: Scene, confined: list[str]) -> Json:
         "survivors": None if end.how == HANGS else _survivors(scene),
         "left_behind": scene.leftovers(),
         "memory": end.memory if end.memory > 500_000_000 else None,
-    }
+    } | _of_somebody_else(fault, scene)
+
+
+def _of_somebody_else(fault: Fault, scene: Scene) -> Json:
+    """Whether what somebody else wrote at the output path meanwhile is gone."""
+    foreign = fault.expected.foreign
+    return {} if foreign is None else {"overwritten": scene.output.read_text() != foreign}
 
 
 def _lets_go(scene: Scene) -> None:

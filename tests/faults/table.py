@@ -407,7 +407,14 @@ GIGABYTES = (
     ),
 )
 
+FOREIGN = json.dumps(notebook(markdown("note", "precious"), **PYTHON))
+
 DISK = (
+    Fault(
+        "somebody else writes the output notebook during the run",
+        Expected("completed", None, COMPLETED, AT_ONCE, prints={"after": "after\n"}, foreign=FOREIGN),
+        cells(f"pathlib.Path('out/out.ipynb').write_text({FOREIGN!r})\nstrike()"),
+    ),
     Fault(
         "output folder is a file",
         Expected("failed", "output_unwritable", NOTHING_RAN, AT_ONCE, output="missing"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hermes_lab.engines.paths import Root
 from hermes_lab.model.actors import Author
 from hermes_lab.model.kernels import KernelDescription
 from hermes_lab.model.payload import JsonObject, new_id, now, sha256
@@ -79,7 +80,7 @@ async def prepared(store: Store, folder: Path, runner: MeddledWith, records: Run
     store.runs.insert(run)
     events = Events(lambda _changed: None)
     kernels = Kernels(store, lambda: "http://127.0.0.1", folder)
-    executions = Executions(store, events, runner, kernels, records, Limits(), no_spec)
+    executions = Executions(store, events, runner, kernels, records, Limits(), no_spec, Root(folder))
     workplace = Workplace(folder, folder / "report.ipynb", folder / "out.ipynb")
     ended, _ = await executions.execute(run, NOTEBOOK, workplace)
     await runner.close()

@@ -121,6 +121,19 @@ def test_a_cell_that_takes_too_long_raises_what_papermill_raises(tmp_path: Path)
     assert statuses(tmp_path) == ["failed", "pending"]
 
 
+@pytest.mark.requirement("RUN-24")
+@pytest.mark.parametrize("last", ["print('after')", "1 / 0"])
+def test_papermill_does_not_write_over_what_somebody_else_wrote_meanwhile(tmp_path: Path, last: str) -> None:
+    written(tmp_path, code("writes", "open('out.ipynb', 'w').write('precious')"), code("last", last))
+    ended = papermill(tmp_path)
+    assert ended.returncode == 1
+    (beside,) = tmp_path.glob("out (run *).ipynb")
+    assert beside.name in ended.stderr
+    assert (tmp_path / "out.ipynb").read_text() == "precious"
+    cells = json.loads(beside.read_text())["cells"]
+    assert cells[0]["metadata"]["hermes"]["status"] == "completed"
+
+
 def test_a_kernel_that_there_is_not_raises_what_papermill_raises(tmp_path: Path) -> None:
     written(tmp_path, code("a", "1"))
     ended = papermill(tmp_path, "-k", "cobol")

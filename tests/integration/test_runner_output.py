@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -40,6 +41,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(InProcessRunner(), folder)
     yield bench
     await bench.runner.close()
+
+
+def text_of(file: str | None) -> str:
+    assert file is not None
+    return Path(file).read_text()
 
 
 def names_in(folder: Path, pattern: str = "*") -> set[str]:
@@ -222,14 +228,18 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.requirement("CELL-5")
-async def test_on_a_full_disk_the_last_valid_notebook_stays(bench: Bench, tiny_disk: Path) -> None:
+async def test_on_a_full_disk_the_last_valid_notebook_stays_and_all_of_it_is_kept_elsewhere(
+    bench: Bench, tiny_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ended, asked = await bench.run(
         code("a", "print('first')"),
         code("b", "print('y' * 600_000)"),
         code("c", "print('last')"),
         output_path=str(tiny_disk / "out.ipynb"),
     )
-    assert (ended.state, ended.cause, ended.output_hash) == ("failed", "output_unwritable", None)
+    assert (ended.state, ended.cause) == ("failed", "output_unwritable")
+    assert "y" * 600_000 in text_of(ended.output_path)
     assert bench.states(ended) == ["completed", "completed", "completed"]
     nbformat.validate(nbformat.reads(asked.text, as_version=4))
     assert names_in(tiny_disk) == {"out.ipynb"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from tests.journeys.proposing import merge, propose, replace, review
 from tests.run_requests import runner_processes
 from tests.servers import Server
 from tests.workspaces import Workspace
-from tests.written_notebooks import code
+from tests.written_notebooks import Json, code
 
 STARTS_AND_WAITS = """
 import os, subprocess, time
@@ -104,6 +107,94 @@ def test_an_output_that_was_tampered_with_does_not_keep_a_server_from_starting(
     assert server.wait_until_alone() == []
     written = f'{{"metadata": {{"hermes": {{"run_id": "{running["run_id"]}"}}}}{cells}}}'
     (workspace.folder.parent / running["output_path"]).write_text(written)
+    server.start()
+    there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
+    assert (there["cause"], [cell["state"] for cell in there["cells"]]) == ("interrupted", ["completed", "cancelled"])
+
+
+def the_power_fails(server: Server) -> None:
+    """Server and runner are gone at once: neither hears of the other's end."""
+    process = psutil.Process(server.process_id)
+    process.suspend()
+    for runner in runner_processes(process):
+        runner.kill()
+    server.crash()
+    assert server.wait_until_alone() == []
+
+
+@pytest.mark.requirement("RUN-23", "RUN-10")
+def test_after_a_power_cut_the_output_says_what_the_store_says(
+    server: Server, agent: Client, clients: Callable[..., Client], workspace: Workspace
+) -> None:
+    path = workspace.write("long.ipynb", code("first", "1"), code("waits", STARTS_AND_WAITS), code("after", "1"))
+    run = agent.post("runs", input_path=path, output_path=workspace.path("out.ipynb")).json()
+    agent.wait_until(
+        f"runs/{run['run_id']}", lambda now: len(now["cells"]) == 3 and now["cells"][1]["state"] == "running"
+    )
+    while states_in(workspace.read("out.ipynb"))[1] != "running":  # a save may lag behind, half a second
+        assert agent.get(f"runs/{run['run_id']}").json()["state"] == "running"
+    the_power_fails(server)
+    assert states_in(workspace.read("out.ipynb")) == ["completed", "running", "not_run"]
+
+    server.start()
+
+    agent = clients(server.url, agent.token)
+    there = agent.get(f"runs/{run['run_id']}").json()
+    assert [cell["state"] for cell in there["cells"]] == ["completed", "cancelled", "not_run"]
+    written = workspace.read("out.ipynb")
+    assert states_in(written) == ["completed", "cancelled", "not_run"]
+    assert [cell["metadata"]["papermill"]["status"] for cell in written["cells"]] == ["completed", "failed", "pending"]
+    of_run = written["metadata"]["hermes"]
+    assert (of_run["run_id"], of_run["state"], of_run["cause"]) == (run["run_id"], "failed", "interrupted")
+    assert there["output_hash"] == hashlib.sha256(workspace.bytes("out.ipynb")).hexdigest()
+    assert states_in(agent.get(f"runs/{run['run_id']}/notebook").json()["notebook"]) == states_in(written)
+
+
+def states_in(notebook: Json) -> list[str]:
+    return [cell["metadata"]["hermes"]["status"] for cell in notebook["cells"]]
+
+
+@pytest.mark.requirement("RUN-23")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda notebook: notebook["cells"][1].update(source="'what somebody wrote'"),
+        lambda notebook: notebook["cells"].append(code("new", "'what somebody wrote'")),
+        lambda notebook: notebook["cells"].pop(0),
+        lambda notebook: notebook["metadata"]["hermes"].update(run_id="another"),
+    ],
+)
+def test_an_output_that_somebody_has_changed_since_is_left_as_it_is(
+    server: Server,
+    agent: Client,
+    clients: Callable[..., Client],
+    running: dict[str, str],
+    change: Callable[[Json], object],
+) -> None:
+    the_power_fails(server)
+    output = server.root / running["output_path"]
+    notebook = json.loads(output.read_text())
+    change(notebook)
+    output.write_text(json.dumps(notebook))
+    server.start()
+    assert json.loads(output.read_text()) == notebook
+    there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
+    assert (there["cause"], there["output_hash"]) == ("interrupted", None)
+
+
+@pytest.mark.requirement("RUN-23")
+@pytest.mark.parametrize("odd", [os.mkfifo, Path.mkdir, lambda path: path.write_text("[" * 100_000)])
+def test_whatever_lies_at_the_output_path_a_server_starts(
+    server: Server,
+    agent: Client,
+    clients: Callable[..., Client],
+    running: dict[str, str],
+    odd: Callable[[Path], object],
+) -> None:
+    the_power_fails(server)
+    output = server.root / running["output_path"]
+    output.unlink()
+    odd(output)
     server.start()
     there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
     assert (there["cause"], [cell["state"] for cell in there["cells"]]) == ("interrupted", ["completed", "cancelled"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -138,20 +139,51 @@ def test_an_agent_never_replaces_what_a_person_wrote(agent: Client, workspace: W
     assert workspace.sources("mine.ipynb") == {"note": "precious"}
 
 
-@pytest.mark.requirement("RUN-8")
-def test_a_document_that_a_person_saves_at_the_output_path_meanwhile_is_left_alone(
+@pytest.mark.requirement("RUN-8", "RUN-24")
+def test_a_document_that_a_person_saves_at_the_output_path_meanwhile_stays_and_the_output_is_beside_it(
     agent: Client, workspace: Workspace
 ) -> None:
-    path = workspace.write("report.ipynb", NUMBER, code("waits", WAIT_FOR_GO))
+    path = workspace.write("report.ipynb", NUMBER, code("waits", WAIT_FOR_GO), code("last", "print('done')"))
     run = agent.post("runs", input_path=path, output_path=workspace.path("out.ipynb")).json()
     agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
     workspace.write("out.ipynb", markdown("note", "precious"))
+    precious = workspace.bytes("out.ipynb")
     (workspace.folder / "go").touch()
 
     ended = agent.wait_until_ended(run)
 
-    assert (ended["state"], ended["cause"]) == ("failed", "output_unwritable")
-    assert workspace.sources("out.ipynb") == {"note": "precious"}
+    beside = f"out (run {run['run_id'][:8]}).ipynb"
+    assert (ended["state"], ended["cause"], ended["output_path"]) == ("completed", None, workspace.path(beside))
+    assert beside in ended["message"]
+    assert workspace.bytes("out.ipynb") == precious
+    assert ended["output_hash"] == hashlib.sha256(workspace.bytes(beside)).hexdigest()
+    written = agent.get(f"runs/{run['run_id']}/notebook").json()
+    assert (written["path"], written["notebook"]["metadata"]) == (
+        ended["output_path"],
+        workspace.read(beside)["metadata"],
+    )
+    assert [cell["metadata"]["hermes"]["status"] for cell in written["notebook"]["cells"]] == ["completed"] * 3
+    record = agent.get(f"runs/{run['run_id']}/record").json()
+    assert (record["output_path"], record["output_hash"]) == (ended["output_path"], ended["output_hash"])
+    assert {file.name for file in workspace.folder.glob("out*")} == {"out.ipynb", beside}
+
+
+@pytest.mark.requirement("RUN-24")
+def test_the_output_of_a_run_is_read_beside_while_the_run_goes_on(
+    agent: Client, clients: Callable[..., Client], server: Server, workspace: Workspace
+) -> None:
+    prints = "import time\nwhile not os.path.exists('go'):\n    print('.', flush=True)\n    time.sleep(0.05)"
+    path = workspace.write("report.ipynb", code("prints", f"import os\n{prints}"))
+    run = agent.post("runs", input_path=path, output_path=workspace.path("out.ipynb")).json()
+    agent.wait_until(f"runs/{run['run_id']}", lambda now: now["cells"] and now["cells"][0]["state"] == "running")
+    workspace.write("out.ipynb", markdown("note", "precious"))
+    moved = agent.wait_until(f"runs/{run['run_id']}", lambda now: now["output_path"] != run["output_path"])
+    so_far = agent.get(f"runs/{run['run_id']}/notebook").json()
+    assert (so_far["path"], so_far["notebook"]["cells"][0]["id"]) == (moved["output_path"], "prints")
+    again = agent.post("runs", input_path=path, output_path=workspace.path("out.ipynb"))
+    assert error(again) == (409, "output_exists")
+    (workspace.folder / "go").touch()
+    assert agent.wait_until_ended(run)["output_path"] == moved["output_path"]
 
 
 @pytest.mark.requirement("RUN-8")

@@ -2576,6 +2576,12 @@ export interface components {
        * @description The cells that changed; at the start, all
        */
       cells: components['schemas']['CellTiming'][];
+      /**
+       * Output Path
+       * @description Where the output notebook is from now on: somebody else wrote the one that it was
+       * @default null
+       */
+      output_path: string | null;
     };
     /**
      * RunNotebook
