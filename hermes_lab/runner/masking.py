@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -16,17 +17,24 @@ from hermes_lab.runner.wire import Message
 _SHORTEST_LINE = 8
 _BINARY_MIME = re.compile(r"(image|audio|video|font)/(?!svg)|application/(pdf|octet-stream|zip)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+_BASE64_BYTES = 3
+"""So many bytes are encoded together; a text begins at one of three places among them."""
+_SHORTEST_IN_BASE64 = 8
+"""Characters. What is shorter is in other base64 by chance."""
 _SHORT_BINARY = 1_000
 """What claims to be an image and is shorter than this may well be text."""
 
 
 class Secrets:
-    """Replaces each value by ``[its name]``, in the forms too that it takes in reprs, JSON, HTML and URLs."""
+    """Replaces each value by ``[its name]``, in the forms too that it takes in reprs, JSON, HTML, URLs and base64."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._names = {form: name for name, value in values.items() for form in _forms(value)}
         longest_first = sorted(self._names, key=len, reverse=True)
         self.forms = tuple(longest_first)
+        # Where there is a longer form there is the one inside it: to look for that is enough.
+        self._telling = tuple(form for form in longest_first if not any(o != form and o in form for o in longest_first))
+        self._beginnings = {form[0] for form in longest_first}
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def __bool__(self) -> bool:
@@ -57,6 +65,10 @@ class Secrets:
             content = content.replace(form.encode("utf-8", "surrogatepass"), self.mask(form).encode())
         return content
 
+    def may_begin_with(self, character: str) -> bool:
+        """Whether a form begins with it."""
+        return character in self._beginnings
+
     def mask(self, form: str) -> str:
         """What stands for it."""
         return f"[{self._names[form]}]"
@@ -64,7 +76,7 @@ class Secrets:
     def first_in(self, text: str, start: int) -> re.Match[str] | None:
         """The next occurrence."""
         # Nearly always there is none, and to find that out a plain search is many times faster.
-        if not any(text.find(form, start) >= 0 for form in self.forms):
+        if not any(text.find(form, start) >= 0 for form in self._telling):
             return None
         return self._pattern.search(text, start)
 
@@ -109,6 +121,8 @@ class MaskedStream:
         """From where on the text may be the beginning of a secret that is not all there."""
         longest = len(self._secrets.forms[0])
         for start in range(max(at, len(text) - longest + 1), len(text)):
+            if not self._secrets.may_begin_with(text[start]):
+                continue
             rest = text[start:]
             if any(len(form) > len(rest) and form.startswith(rest) for form in self._secrets.forms):
                 return start
@@ -127,7 +141,25 @@ def _forms(value: str) -> set[str]:
             quote(each, errors="replace"),
             quote_plus(each, errors="replace"),
         }
-    return {form for form in forms if len(form) >= SHORTEST}
+    return {form for form in forms if len(form) >= SHORTEST} | set().union(*map(_in_base64, values))
+
+
+def _in_base64(value: str) -> set[str]:
+    """The value encoded by itself, and what is the same of it wherever it is in a longer text that is encoded."""
+    content = value.encode("utf-8", "surrogatepass")
+    if len(content) < SHORTEST:
+        return set()
+    forms: set[str] = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        alone = encode(content).decode()
+        forms |= {alone, alone.rstrip("=")}
+        for before in range(_BASE64_BYTES):
+            # The characters that hold bits of what is before or after it differ.
+            first, last = -(-8 * before // 6), 8 * (before + len(content)) // 6
+            inside = encode(bytes(before) + content).decode()[first:last]
+            if len(inside) >= _SHORTEST_IN_BASE64:
+                forms.add(inside)
+    return forms
 
 
 class MaskedCell:

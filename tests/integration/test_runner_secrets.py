@@ -95,6 +95,21 @@ async def test_the_name_stands_where_the_value_was(bench: Bench) -> None:
     assert asked.output["metadata"]["papermill"]["parameters"] == {}
 
 
+async def test_a_secret_in_base64_is_masked_wherever_it_is_in_what_is_encoded(bench: Bench) -> None:
+    source = (
+        "import base64, time\nfor encode in (base64.b64encode, base64.urlsafe_b64encode):\n"
+        "    print('alone', encode(os.environ['TOKEN'].encode()).decode())\n    for before in range(3):\n"
+        "        text = encode(b'-' * before + os.environ['TOKEN'].encode() + b'--').decode()\n"
+        "        print('a' + text[:9], end='', flush=True)\n        print(text[9:])\n"
+    )
+    text, _ = await printed(bench, source, TOKEN="?>?>swordfish?>?>")
+    lines = text.splitlines()
+    assert lines[0] == lines[4] == "alone [TOKEN]"
+    assert len(lines) == 8
+    assert [line.count("[TOKEN]") for line in lines] == [1] * 8
+    assert max(len(line) for line in lines) < len("a----[TOKEN]----")
+
+
 async def test_what_only_begins_like_a_secret_is_shown(bench: Bench) -> None:
     text, _ = await printed(bench, "print('abc', end='', flush=True)\nprint('x')\nprint('abcd', end='')", T="abcdefgh")
     assert text == "abcx\nabcd"
