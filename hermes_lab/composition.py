@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hermes_lab.engines import contents, kernel_specs, notebook_format
 from hermes_lab.engines.built_in_tools import BuiltInTools
 from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.paths import Root
@@ -140,7 +141,7 @@ class Composition:
     async def start(self) -> None:
         """Put in order what earlier servers left; requests wait until this is done."""
         await self._recovery.recover()
-        await self._runner.start()
+        await asyncio.gather(self._runner.start(), asyncio.to_thread(_load))
         await self._runner.prepare(DEFAULT_KERNEL_NAME, self.kernels.environment_of_all)
         self.ready.set()
 
@@ -150,3 +151,10 @@ class Composition:
         await self._runner.close()
         await self._tasks.close()
         self._store.close()
+
+
+def _load() -> None:
+    """What the first run would import and compile in the event loop, with everybody waiting for it: half a second."""
+    notebook_format.load()
+    contents.load()
+    kernel_specs.load()

@@ -25,7 +25,7 @@ _FOREIGN = ("JUPYTER", "PYTHON", "IPYTHON", "VIRTUAL_ENV", "XDG_", "HERMES")
 
 
 # They are installed beside us, and take seconds to import.
-_NOT_NEEDED = dict.fromkeys(("jupyter_lsp", "jupyterlab", "nbdime", "notebook", "notebook_shim"), False)
+NOT_NEEDED = dict.fromkeys(("jupyter_lsp", "jupyterlab", "nbdime", "notebook", "notebook_shim"), False)
 
 
 class Server:
@@ -137,7 +137,7 @@ class Server:
                 "open_browser": False,
                 "root_dir": str(self.root),
                 "allow_root": True,
-                "jpserver_extensions": {"hermes_lab": True, **({} if self._lab else _NOT_NEEDED)},
+                "jpserver_extensions": {"hermes_lab": True, **({} if self._lab else NOT_NEEDED)},
             },
             "IdentityProvider": {"token": self.token},
             "HermesLab": traits,

@@ -108,7 +108,8 @@ def _request(client: Client) -> float:
 
 
 def _p99(values: list[float]) -> float:
-    return quantiles(values, n=100)[-1]
+    # Of what was measured: the other method goes beyond the slowest where there are fewer than a hundred.
+    return quantiles(values, n=100, method="inclusive")[-1]
 
 
 def _without_kernels(server: Server) -> list[psutil.Process]:

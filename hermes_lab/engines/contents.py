@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import nbformat
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
@@ -20,6 +21,14 @@ _TORN_READ_RETRIES = 6
 _TORN_READ_PAUSE_SECONDS = 0.05
 _LARGE = 50_000
 """Characters of a notebook that take longer to read than it takes to hand them to another thread."""
+
+
+def load() -> None:
+    """Import what Jupyter's own contents manager needs for its first file, so that nobody waits for it later.
+
+    Not to be called in a thread with an event loop.
+    """
+    anyio.run(anyio.sleep, 0)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from typing import Any
 
 from jupyter_client.kernelspec import NoSuchKernel
@@ -9,6 +11,12 @@ from jupyter_server.utils import ensure_async
 
 from hermes_lab.model.kernels import KernelDescription
 from hermes_lab.model.payload import JsonObject
+
+
+def load() -> None:
+    """Import now what Jupyter imports when it looks for kernels for the first time: all of IPython, for one folder."""
+    with contextlib.suppress(ImportError):  # Jupyter does without, too
+        importlib.import_module("IPython.paths")
 
 
 async def kernel_descriptions(kernel_spec_manager: Any) -> dict[str, KernelDescription]:

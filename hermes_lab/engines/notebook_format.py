@@ -26,6 +26,11 @@ _TRANSIENT_METADATA = ("orig_nbformat", "orig_nbformat_minor", "signature")
 _TRANSIENT_CELL_METADATA = ("trusted",)
 
 
+def load() -> None:
+    """Have the notebook format's schema read and compiled now, so that nobody waits for it later."""
+    validate({"nbformat": _MAJOR, "nbformat_minor": _MINOR, "metadata": {}, "cells": []})
+
+
 def parse(text: str, field: str = "notebook") -> Notebook:
     """The normalised notebook in the text of a notebook file of any version up to 4.
 

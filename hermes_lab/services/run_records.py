@@ -6,7 +6,6 @@ import asyncio
 import platform
 import socket
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from hermes_lab._version import __version__
@@ -25,6 +24,8 @@ class RunRecords:
     def __init__(self, store: Store, kernel_descriptions: KernelDescriptions) -> None:
         self._store = store
         self._kernel_descriptions = kernel_descriptions
+        # Looked up among all that is installed, which does not change while the server runs.
+        self._papermill_version = papermill.version()
 
     async def observe(self, run: Run, document: Path) -> RunCircumstances:
         """What is so while the run begins. ``document`` is the file of its notebook."""
@@ -39,7 +40,7 @@ class RunRecords:
             host=socket.gethostname(),
             platform=platform.platform(),
             hermes_lab_version=__version__,
-            papermill_version=_papermill_version(),
+            papermill_version=self._papermill_version,
         )
 
     def keep(
@@ -57,9 +58,3 @@ class RunRecords:
         digest = None if circumstances is None else circumstances.environment_hash
         text = None if digest is None else self._store.snapshots.get(digest)
         return RunRecord.of(run, circumstances, None if text is None else Environment.model_validate_json(text))
-
-
-@cache
-def _papermill_version() -> str:
-    # It is looked up among all that is installed, and does not change while the server runs.
-    return papermill.version()
