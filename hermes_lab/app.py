@@ -15,7 +15,7 @@ from traitlets import Bunch, Dict, Enum, Float, Integer, List, TraitError, Unico
 
 from hermes_lab.composition import Composition, Settings
 from hermes_lab.engines.injection import inject
-from hermes_lab.engines.kernel_specs import kernel_descriptions, kernel_spec
+from hermes_lab.engines.kernel_specs import ServerKernels
 from hermes_lab.engines.sandbox_probe import probe
 from hermes_lab.handlers.authentication import Shared
 from hermes_lab.handlers.routes import routes
@@ -154,8 +154,7 @@ class HermesLab(ExtensionApp):
                 searxng_url=self.searxng_url,
             ),
             contents_manager=server.contents_manager,
-            kernel_descriptions=lambda: kernel_descriptions(server.kernel_spec_manager),
-            kernel_spec=lambda name: kernel_spec(server.kernel_spec_manager, name),
+            server_kernels=ServerKernels(server),
             server_url=self._url_for_kernels,
             emit=self._emit,
             environment=dict(os.environ),

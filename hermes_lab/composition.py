@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 from hermes_lab.engines import contents, kernel_specs, notebook_format
 from hermes_lab.engines.built_in_tools import BuiltInTools
 from hermes_lab.engines.contents import Documents
+from hermes_lab.engines.kernel_specs import ServerKernels
 from hermes_lab.engines.paths import Root
 from hermes_lab.engines.runtime_folder import runtime_folder
 from hermes_lab.engines.web import Web
 from hermes_lab.model.events import Changed
 from hermes_lab.model.tool_calls import Policy
-from hermes_lab.runner.protocol import DEFAULT_KERNEL_NAME, Limits
+from hermes_lab.runner.protocol import Limits
 from hermes_lab.runner.supervisor import SupervisedRunner
 from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
@@ -25,8 +27,8 @@ from hermes_lab.services.evidence import EvidenceService
 from hermes_lab.services.evidence_executions import EvidenceExecutions
 from hermes_lab.services.evidence_policy import AgentExecution, EvidencePolicy
 from hermes_lab.services.evidence_sides import EvidenceSides
-from hermes_lab.services.executions import Executions, KernelSpecOf
-from hermes_lab.services.installed_kernels import InstalledKernels, KernelDescriptions
+from hermes_lab.services.executions import Executions
+from hermes_lab.services.installed_kernels import InstalledKernels
 from hermes_lab.services.kept_evidence import KeptEvidence
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.merges import Merges
@@ -45,6 +47,8 @@ from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.services.tool_executions import ToolExecutions
 from hermes_lab.services.views import ProposalViews
 from hermes_lab.store import Store
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,13 @@ class Composition:
         settings: Settings,
         *,
         contents_manager: Any,
-        kernel_descriptions: KernelDescriptions,
-        kernel_spec: KernelSpecOf,
+        server_kernels: ServerKernels,
         server_url: Callable[[], str],
         emit: Callable[[Changed], None],
         environment: dict[str, str],
     ) -> None:
         self.ready = asyncio.Event()
+        self._server_kernels = server_kernels
         self._store = store = Store(settings.db_url)
         self._tasks = tasks = Tasks()
         self._runner = SupervisedRunner(
@@ -104,11 +108,13 @@ class Composition:
             settings.tool_policies,
             settings.approval_timeout_seconds,
         )
-        records = RunRecords(store, kernel_descriptions)
-        executions = Executions(store, events, self._runner, self.kernels, records, settings.limits, kernel_spec, root)
+        records = RunRecords(store, server_kernels.descriptions)
+        executions = Executions(
+            store, events, self._runner, self.kernels, records, settings.limits, server_kernels.spec, root
+        )
         views = ProposalViews(store, documents)
         places = RunPlaces(documents, root, settings.remote_schemes)
-        installed = InstalledKernels(kernel_descriptions)
+        installed = InstalledKernels(server_kernels)
         runs = Runs(store, events, places, executions, records)
         merges = Merges(store, events, documents, views)
         policy = EvidencePolicy(
@@ -142,7 +148,7 @@ class Composition:
         """Put in order what earlier servers left; requests wait until this is done."""
         await self._recovery.recover()
         await asyncio.gather(self._runner.start(), asyncio.to_thread(_load))
-        await self._runner.prepare(DEFAULT_KERNEL_NAME, self.kernels.environment_of_all)
+        await self._prepare_kernel()
         self.ready.set()
 
     async def close(self) -> None:
@@ -151,6 +157,21 @@ class Composition:
         await self._runner.close()
         await self._tasks.close()
         self._store.close()
+
+    async def _prepare_kernel(self) -> None:
+        """Have the kernel that most runs will ask for started ahead, if it is one that this server starts."""
+        kernels = self._server_kernels
+        if kernels.on_gateway:
+            _log.warning("Notebooks are not run: the kernels of this server are on a gateway.")
+            return
+        try:
+            name = kernels.default_name
+            spec = await kernels.spec(name) if name in await kernels.descriptions() else None
+        except Exception:  # noqa: BLE001 - kernel spec managers are plugins; a run that needs one will say what is wrong
+            _log.exception("The kernels of this server are not known.")
+            return
+        if spec is not None:
+            await self._runner.prepare(name, self.kernels.environment_of_all, spec)
 
 
 def _load() -> None:

@@ -54,8 +54,8 @@ class Child:
                     # A turn for the run to begin, whose command may be the one before this.
                     await asyncio.sleep(0)
                     await self._runner.cancel(run_id)
-                case PrepareKernel(kernel_name=name, environment=environment):
-                    self._runner.prepare(name, environment)
+                case PrepareKernel(kernel_name=name, kernel_spec=spec, environment=environment):
+                    self._runner.prepare(name, environment, spec)
                 case Ping():
                     self._say(Pong())
         await self._runner.close()

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
 from hermes_lab.runner.kernels import find_kernel_spec
@@ -64,11 +65,11 @@ class InProcessRunner:
             *(request, on_event, self._environments, self._runtime_folder, self._on_message, self._warm_kernels)
         )
 
-    def prepare(self, kernel_name: str, environment: dict[str, str]) -> None:
+    def prepare(self, kernel_name: str, environment: dict[str, str], kernel_spec: JsonObject | None = None) -> None:
         """Have a kernel ready for a run that will come, if any are started ahead, and know its environment."""
         if self._warm_kernels is None:
             return
-        self._warm_kernels.prepare(kernel_name, environment)
+        self._warm_kernels.prepare(kernel_name, environment, kernel_spec)
         if self._environments is not None and self._describing is None:
             self._describing = asyncio.create_task(self._describe(self._environments, kernel_name, environment))
 

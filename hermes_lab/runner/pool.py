@@ -94,10 +94,10 @@ class WarmKernels:
         self._discarding: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    def prepare(self, kernel_name: str, environment: dict[str, str]) -> None:
+    def prepare(self, kernel_name: str, environment: dict[str, str], kernel_spec: JsonObject | None = None) -> None:
         """Have kernels of this kind ready for a run that will come."""
         try:
-            spec = find_kernel_spec(kernel_name)
+            spec = KernelSpec(**kernel_spec) if kernel_spec else find_kernel_spec(kernel_name)
         except InvalidRequest:  # whoever runs a notebook in it is told
             return
         kind = Kind.of(kernel_name, spec, environment)

@@ -103,6 +103,7 @@ class PrepareKernel(Payload):
 
     kind: Literal["prepare"] = "prepare"
     kernel_name: str
+    kernel_spec: JsonObject | None = Field(default=None, description="As that of `ExecuteNotebook`")
     environment: dict[str, str] = Field(default_factory=dict)
 
 
@@ -204,10 +205,10 @@ class NotebookRunner(Protocol):
         """End every run as `interrupted`, kill every kernel, and return when they are gone."""
 
 
-def kernel_name_of(notebook: Notebook, requested: str | None) -> str:
-    """The kernel that a notebook runs in: the one asked for, else its own, else Jupyter's default."""
+def kernel_name_of(notebook: Notebook, requested: str | None, default: str = DEFAULT_KERNEL_NAME) -> str:
+    """The kernel that a notebook runs in: the one asked for, else its own, else the default."""
     own = notebook.get("metadata", {}).get("kernelspec", {}).get("name")
-    name: str = requested or own or DEFAULT_KERNEL_NAME
+    name: str = requested or own or default
     # jupyter_client's alias: older tools wrote "python" and mean Jupyter's own kernel
     return DEFAULT_KERNEL_NAME if name == "python" else name
 

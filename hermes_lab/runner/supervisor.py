@@ -7,6 +7,7 @@ import logging
 import os
 from typing import Final
 
+from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.flight import Flight
 from hermes_lab.runner.link import Link, LinkLost
 from hermes_lab.runner.places import Places
@@ -55,9 +56,11 @@ class SupervisedRunner:
         """
         await self._current_link()
 
-    async def prepare(self, kernel_name: str, environment: dict[str, str]) -> None:
+    async def prepare(
+        self, kernel_name: str, environment: dict[str, str], kernel_spec: JsonObject | None = None
+    ) -> None:
         """Have a kernel ready for a run that will come, now and whenever the process had to be started again."""
-        self._prepared = PrepareKernel(kernel_name=kernel_name, environment=environment)
+        self._prepared = PrepareKernel(kernel_name=kernel_name, kernel_spec=kernel_spec, environment=environment)
         if self._link is not None:
             await self._link.prepare(self._prepared)
 

@@ -65,7 +65,7 @@ class EvidenceService:
         if ruling.awaits_approval:
             self._refuse_second_question(proposal)
         proposed = self._views.snapshot(proposal.proposal_hash)
-        kernel = await self._kernels.kernel_of(proposed, None)
+        kernel = await self._kernels.kernel_to_start(proposed, None)
         base = self._views.base(proposal)
         notebooks = [proposed, *([base] if base else [])]
         given = partial(check_given, allow_unknown=request.allow_unknown)

@@ -65,7 +65,7 @@ class EvidenceSides:
                 input_hash=evidence.base_hash if side == "base" and evidence.base_hash else evidence.proposal_hash,
                 output_path=None,
                 parameters=evidence.parameters,
-                kernel_name=(await self._kernels.kernel_of(notebook, None)).name,
+                kernel_name=(await self._kernels.kernel_to_start(notebook, None)).name,
                 timeout_seconds=evidence.timeout_seconds,
                 sandboxed=evidence.sandboxed,
                 created_at=now(),

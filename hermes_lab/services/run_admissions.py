@@ -107,7 +107,7 @@ class RunAdmissions:
         document: Document,
         rerun_of: str | None = None,
     ) -> Run:
-        kernel = await self._kernels.kernel_of(document.notebook, request.kernel_name)
+        kernel = await self._kernels.kernel_to_start(document.notebook, request.kernel_name)
         if request.parameters:
             given = partial(check_given, allow_unknown=request.allow_unknown)
             await asyncio.to_thread(given, request.parameters, [document.notebook], kernel)

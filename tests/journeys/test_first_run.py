@@ -13,7 +13,7 @@ from tests.servers import NOT_NEEDED
 from tests.workspaces import Workspace
 from tests.written_notebooks import code
 
-pytestmark = pytest.mark.requirement("RUN-23")
+pytestmark = pytest.mark.requirement("RUN-30")
 
 _MOST_SECONDS = 0.1
 WATCHED_LOOP = """
