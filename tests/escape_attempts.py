@@ -68,7 +68,7 @@ for file in glob.glob("/proc/[0-9]*/cmdline"):
         "secrets: the store",
         """
 import glob
-got = [str(open(file, "rb").read(16)) for file in glob.glob(T["data"] + "/**/*.sqlite*", recursive=True)]
+got = [str(open(file, "rb").read(16)) for file in glob.glob(T["data"] + "/**/*.sqlite3", recursive=True)]
 """,
     ),
     # The person's files

@@ -130,8 +130,8 @@ def test_papermill_does_not_write_over_what_somebody_else_wrote_meanwhile(tmp_pa
     (beside,) = tmp_path.glob("out (run *).ipynb")
     assert beside.name in ended.stderr
     assert (tmp_path / "out.ipynb").read_text() == "precious"
-    cells = json.loads(beside.read_text())["cells"]
-    assert cells[0]["metadata"]["hermes"]["status"] == "completed"
+    cells = {cell["id"]: cell for cell in json.loads(beside.read_text())["cells"]}
+    assert cells["writes"]["metadata"]["hermes"]["status"] == "completed"
 
 
 def test_a_kernel_that_there_is_not_raises_what_papermill_raises(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import Limits
@@ -29,6 +30,8 @@ def provisioners(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     install_provisioners(folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    # One that knows the plugins of its first moment alone, when another test may have made it.
+    KernelProvisionerFactory.clear_instance()
 
 
 @pytest.fixture
