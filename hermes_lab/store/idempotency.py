@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 
 from sqlalchemy import and_, select
 from sqlalchemy.sql import ColumnElement
@@ -14,6 +15,7 @@ from hermes_lab.model.payload import JsonObject, Payload, now
 from hermes_lab.store import tables
 from hermes_lab.store.connection import Database
 
+_log = logging.getLogger(__name__)
 _table = tables.idempotency
 
 
@@ -23,7 +25,7 @@ class Idempotency:
 
     What an operation does outside of the store comes after that transaction: the execution of a run, of evidence or of
     a tool call, which a crash ends and no repeated request begins again. The write of a merge comes before it, and is
-    journalled with the claim: whoever completes the write answers the key.
+    journalled with the claim: whoever completes the write answers the key, and until then nobody else has it.
     """
 
     def __init__(self, database: Database, instance_id: str) -> None:
@@ -60,22 +62,23 @@ class Idempotency:
 
     def keep(self, claim: Claim | None, made: Payload) -> None:
         """What the work has made, for whoever asks again; to be called in the transaction that makes it, and again
-        when more is known. Nothing is kept where no key was given.
-
-        Raises:
-            LookupError: nobody claimed the key.
+        when more is known. Nothing is kept where no key was given, or where it is nobody's any more: what was made is
+        there all the same, and must not be undone for want of somebody to tell.
         """
         if claim is None:
             return
         with self._database.transaction() as connection:
             answered = _table.update().where(_place(claim)).values(response=made.model_dump(mode="json"))
             if connection.execute(answered).rowcount != 1:
-                raise LookupError(f"nobody claimed the key {claim.key!r} for {claim.operation}")
+                _log.warning("Nobody holds the key %r for %s any more.", claim.key, claim.operation)
 
     def release(self, claim: Claim) -> None:
-        """The work failed: the key may be used again, unless something was made all the same."""
+        """The work failed: the key may be used again, unless something was made all the same, or may have been: a
+        write that is journalled with the claim is completed, or given up, at the next start."""
         with self._database.transaction() as connection:
-            connection.execute(_table.delete().where(_place(claim), _table.c.response.is_(None)))
+            journalled = select(tables.writes.c.payload).where(tables.writes.c.state == "journalled")
+            if claim.model_dump() not in [write.get("claim") for write in connection.scalars(journalled)]:
+                connection.execute(_table.delete().where(_place(claim), _table.c.response.is_(None)))
 
     def release_claims_of(self, instance_id: str) -> None:
         """Claims for which a dead server has made nothing."""
