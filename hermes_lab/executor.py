@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger(__name__)
-_OUTPUT_FOLDER = "hermes-output-"
-"""Start of the name of a folder that holds an output on its way to another storage."""
 
 
 class Options(TypedDict, total=False):
@@ -78,6 +76,8 @@ class NotebookExecutor:
 
     def __init__(self, runner: NotebookRunner | None = None) -> None:
         self._runner: NotebookRunner = runner or InProcessRunner(describes=False)
+        self._made: dict[str, Path] = {}
+        """By the run's id: the folder that was made for an output on its way to another storage."""
 
     async def execute(
         self,
@@ -127,15 +127,18 @@ class NotebookExecutor:
         Raises:
             As `execute`; nothing was executed, and nothing written.
         """
-        return await asyncio.to_thread(_request, str(input_path), str(output_path), parameters or {}, options)
+        request = await asyncio.to_thread(_request, str(input_path), str(output_path), parameters or {}, options)
+        if scheme_of(str(output_path)) is not None:
+            self._made[request.run_id] = Path(request.output_path).parent
+        return request
 
     async def carry_out(self, request: ExecuteNotebook, on_event: OnEvent = _unheard) -> ExecutionEnded:
         """Execute what `request` answered."""
         ended = await execute_and_upload(self._runner, request, on_event)
-        folder = Path(request.output_path).parent
+        made = self._made.pop(request.run_id, None)
         # Where the upload failed, the only copy is in there.
-        if folder.name.startswith(_OUTPUT_FOLDER) and ended.cause != "output_unwritable":
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        if made is not None and ended.cause != "output_unwritable":
+            await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)
         return ended
 
     async def inspect_parameters(
@@ -191,7 +194,7 @@ def _local_output(input_path: str, output_path: str) -> str:
     if scheme_of(output_path) is None:
         return str(Path(output_path).resolve())
     check_storage(output_path, "output_path")
-    return str(Path(tempfile.mkdtemp(prefix=_OUTPUT_FOLDER)) / output_path.rstrip("/").rpartition("/")[2])
+    return str(Path(tempfile.mkdtemp(prefix="hermes-output-")) / output_path.rstrip("/").rpartition("/")[2])
 
 
 def _same_file(input_path: str, output_path: str) -> bool:

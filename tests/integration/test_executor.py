@@ -58,6 +58,15 @@ async def test_the_notebook_works_in_its_own_folder(tmp_path: Path) -> None:
     assert (tmp_path / "here").exists()
 
 
+@pytest.mark.requirement("RUN-7")
+@pytest.mark.parametrize("name", ["hermes-output-2026", "hermes-output-of-a-run-x1"])
+async def test_the_folder_of_the_output_is_left_alone_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "data.csv").write_text("precious")
+    await NotebookExecutor().execute(write(tmp_path, code("a", "1")), tmp_path / name / "out.ipynb")
+    assert set(files(tmp_path / name)) == {"data.csv", "out.ipynb"}
+
+
 async def test_a_notebook_of_an_old_format_is_executed(tmp_path: Path) -> None:
     cell = {"cell_type": "code", "input": "print('old')", "outputs": [], "metadata": {}, "language": "python"}
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"cells": [cell]}]}

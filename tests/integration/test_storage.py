@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -99,7 +101,10 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return Bucket(endpoint)
 
 
-async def test_a_notebook_is_read_from_and_its_output_written_to_s3(bucket: Bucket) -> None:
+async def test_a_notebook_is_read_from_and_its_output_written_to_s3(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     source = bucket.put("in.ipynb", *CELLS)
     result = await NotebookExecutor().execute(source, f"s3://{BUCKET}/out.ipynb", {"n": 5})
     assert result["status"] == "success"
@@ -108,6 +113,7 @@ async def test_a_notebook_is_read_from_and_its_output_written_to_s3(bucket: Buck
     assert written["cells"][-1]["outputs"][0]["text"] == ["5 é\n"]
     of_run = written["metadata"]["papermill"]
     assert (of_run["input_path"], of_run["output_path"]) == (source, f"s3://{BUCKET}/out.ipynb")
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("hermes-output-")]  # noqa: PTH208
 
 
 async def test_the_output_is_there_from_the_first_moment(bucket: Bucket, tmp_path: Path) -> None:
