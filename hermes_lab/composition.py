@@ -35,6 +35,7 @@ from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.parameters import Parameters
 from hermes_lab.services.proposals import Proposals
+from hermes_lab.services.readiness import Readiness
 from hermes_lab.services.recovery import Recovery
 from hermes_lab.services.reviews import Reviews
 from hermes_lab.services.run_admissions import RunAdmissions
@@ -86,7 +87,8 @@ class Composition:
         emit: Callable[[Changed], None],
         environment: dict[str, str],
     ) -> None:
-        self.ready = asyncio.Event()
+        self.ready = Readiness()
+        self._preparing: asyncio.Task[None] | None = None
         self._server_kernels = server_kernels
         self._store = store = Store(settings.db_url)
         self._tasks = tasks = Tasks()
@@ -145,21 +147,40 @@ class Composition:
         )
 
     async def start(self) -> None:
-        """Put in order what earlier servers left; requests wait until this is done."""
-        await self._recovery.recover()
-        await asyncio.gather(self._runner.start(), asyncio.to_thread(_load))
-        await self._prepare_kernel()
-        self.ready.set()
+        """Put in order what earlier servers left; requests wait until this is done, and are refused if it fails."""
+        try:
+            await self._recovery.recover()
+            # Not in a copy of the present context, which may say that an event loop runs.
+            loading = asyncio.get_running_loop().run_in_executor(None, _load)
+            await asyncio.gather(self._start_runner(), loading)
+        except BaseException as failure:
+            _log.exception("hermes_lab cannot start.")
+            self.ready.failed(failure)
+            raise
+        self.ready.reached()
+        self._preparing = asyncio.create_task(self._prepare_kernel())
 
     async def close(self) -> None:
         """End what still runs, and leave the store."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait({self._preparing})
         await self.services.tool_calls.close()
         await self._runner.close()
         await self._tasks.close()
         self._store.close()
 
+    async def _start_runner(self) -> None:
+        try:
+            await self._runner.start()
+        except OSError:  # each run tries again, and says why it cannot begin; all else can be done without
+            _log.exception("The runner cannot be started.")
+
     async def _prepare_kernel(self) -> None:
-        """Have the kernel that most runs will ask for started ahead, if it is one that this server starts."""
+        """Have the kernel that most runs will ask for started ahead, if it is one that this server starts.
+
+        Nobody waits for it: how long a kernel spec manager takes is not ours to say.
+        """
         kernels = self._server_kernels
         if kernels.on_gateway:
             _log.warning("Notebooks are not run: the kernels of this server are on a gateway.")
@@ -167,15 +188,16 @@ class Composition:
         try:
             name = kernels.default_name
             spec = await kernels.spec(name) if name in await kernels.descriptions() else None
+            if spec is not None:
+                await self._runner.prepare(name, self.kernels.environment_of_all, spec)
         except Exception:  # noqa: BLE001 - kernel spec managers are plugins; a run that needs one will say what is wrong
-            _log.exception("The kernels of this server are not known.")
-            return
-        if spec is not None:
-            await self._runner.prepare(name, self.kernels.environment_of_all, spec)
+            _log.exception("No kernel is started ahead.")
 
 
 def _load() -> None:
     """What the first run would import and compile in the event loop, with everybody waiting for it: half a second."""
-    notebook_format.load()
-    contents.load()
-    kernel_specs.load()
+    for load in (notebook_format.load, contents.load, kernel_specs.load):
+        try:
+            load()
+        except Exception:  # noqa: BLE001 - imports of others raise what they like; who needs this will be told
+            _log.exception("%s could not be made ready ahead of its use.", load.__module__)

@@ -49,6 +49,7 @@ REQUIREMENTS: dict[str, str] = {
     "RUN-21": "A run starts its kernel as the server does, wherever the server's settings know it from.",
     "RUN-22": "A run that has ended stays what it came to, whatever becomes of its record and its output notebook.",
     "RUN-30": "The first run after a server's start holds up other requests no longer than any other run does.",
+    "RUN-31": "A server whose start meets what is slow or broken answers requests, if only by saying why it cannot.",
     # Journey 2: propose, review, merge
     "PROP-1": "A proposal is made of operations on cells, or of a whole notebook, against the hash that was read.",
     "PROP-2": "A proposal never alters the document.",

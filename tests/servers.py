@@ -184,7 +184,7 @@ class Server:
         except (json.JSONDecodeError, requests.ConnectionError):
             return False  # not written to the end, or not listening yet
         if answer.status_code != 200:
-            raise RuntimeError(f"hermes_lab answers {answer.status_code}:\n{self.end_of_log()}")
+            raise RuntimeError(f"hermes_lab answers {answer.status_code}: {answer.text}\n{self.end_of_log()}")
         return True
 
     def _kill(self, processes: list[psutil.Process]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from hermes_lab.model.payload import JsonObject
 from hermes_lab.services.agents import TOKEN_PREFIX as AGENT_PREFIX
 from hermes_lab.services.kernels import TOKEN_PREFIX as KERNEL_PREFIX
 from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.readiness import Readiness
 from hermes_lab.services.services import Services
 
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
@@ -38,11 +38,11 @@ XSRF = "xsrf"
 
 @dataclass(frozen=True)
 class Shared:
-    """What all handlers have. ``ready`` is set when the server has put in order what earlier ones left."""
+    """What all handlers have. ``ready`` says when the server has put in order what earlier ones left."""
 
     services: Services
     kernels: Kernels
-    ready: asyncio.Event
+    ready: Readiness
     body_limit_bytes: int
 
 
@@ -74,8 +74,14 @@ class HermesHandler(APIHandler):
 
         Raises:
             NotAllowed: nobody that we know, or Jupyter's authorizer refuses.
+            Unavailable: the server could not start; code `not_started`.
         """
         await self.shared.ready.wait()
+        actor = await self._authenticated()
+        self.shared.ready.check()
+        return actor
+
+    async def _authenticated(self) -> Actor:
         if self.hermes_token() is not None:
             actor = self.hermes_actor()
             if actor is None:

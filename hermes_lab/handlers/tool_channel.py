@@ -30,13 +30,8 @@ _SECONDS_TO_LISTEN = 60.0
 class KernelOperationHandler(OperationHandler):
     """The same operations, for kernels alone: here nobody else is anybody, not even where Jupyter lets everyone in."""
 
-    async def actor(self) -> Actor:
-        """The kernel whose token the request carries.
-
-        Raises:
-            NotAllowed: it carries none that is valid.
-        """
-        await self.shared.ready.wait()
+    async def _authenticated(self) -> Actor:
+        """The kernel whose token the request carries."""
         actor = self.hermes_actor()
         if actor is None or actor.kind != "kernel":
             raise NotAllowed("Only a kernel calls tools.", code="only_kernels_call")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from jupyter_client.kernelspec import KernelSpec
+
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
-from hermes_lab.runner.kernels import find_kernel_spec
+from hermes_lab.runner.kernels import kernel_spec_of
 from hermes_lab.runner.outcome import StopReason
 from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import Preparation
@@ -71,13 +73,15 @@ class InProcessRunner:
             return
         self._warm_kernels.prepare(kernel_name, environment, kernel_spec)
         if self._environments is not None and self._describing is None:
-            self._describing = asyncio.create_task(self._describe(self._environments, kernel_name, environment))
+            try:
+                spec = kernel_spec_of(kernel_name, kernel_spec)
+            except InvalidRequest:  # whoever runs a notebook in it is told
+                return
+            self._describing = asyncio.create_task(self._describe(self._environments, kernel_name, spec, environment))
 
-    async def _describe(self, environments: Environments, kernel_name: str, environment: dict[str, str]) -> None:
-        try:
-            spec = find_kernel_spec(kernel_name)
-        except InvalidRequest:  # whoever runs a notebook in it is told
-            return
+    async def _describe(
+        self, environments: Environments, kernel_name: str, spec: KernelSpec, environment: dict[str, str]
+    ) -> None:
         await environments.describe(kernel_name, spec, environment)
 
     async def cancel(self, run_id: str) -> None:

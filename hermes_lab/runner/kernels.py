@@ -46,6 +46,15 @@ def find_kernel_spec(name: str) -> KernelSpec:
         ) from error
 
 
+def kernel_spec_of(name: str, given: JsonObject | None) -> KernelSpec:
+    """The kernel spec that was given with the name, as a server knows it; without one, as `find_kernel_spec`.
+
+    Raises:
+        InvalidRequest: as `find_kernel_spec`.
+    """
+    return KernelSpec(**given) if given else find_kernel_spec(name)
+
+
 class RunKernel:
     """One kernel for one run, used once."""
 

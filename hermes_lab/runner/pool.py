@@ -24,7 +24,7 @@ from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner import handing_out
 from hermes_lab.runner.calm import Calm
 from hermes_lab.runner.handing_out import NotAnswered
-from hermes_lab.runner.kernels import find_kernel_spec
+from hermes_lab.runner.kernels import kernel_spec_of
 from hermes_lab.runner.launched import LaunchedKernel
 
 _LOG = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class WarmKernels:
     def prepare(self, kernel_name: str, environment: dict[str, str], kernel_spec: JsonObject | None = None) -> None:
         """Have kernels of this kind ready for a run that will come."""
         try:
-            spec = KernelSpec(**kernel_spec) if kernel_spec else find_kernel_spec(kernel_name)
+            spec = kernel_spec_of(kernel_name, kernel_spec)
         except InvalidRequest:  # whoever runs a notebook in it is told
             return
         kind = Kind.of(kernel_name, spec, environment)

@@ -14,7 +14,7 @@ from hermes_lab.engines.secret_names import check_secrets
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import now
 from hermes_lab.model.runs import Cause, ExecutionResult, Progress
-from hermes_lab.runner.kernels import find_kernel_spec
+from hermes_lab.runner.kernels import kernel_spec_of
 from hermes_lab.runner.outcome import Outcome, StopReason, failed, unwritable
 from hermes_lab.runner.output import OutputNotebook
 from hermes_lab.runner.protocol import (
@@ -50,7 +50,7 @@ def specialise(notebook: NotebookNode, request: ExecuteNotebook) -> KernelSpec |
     kernel_name = kernel_name_of(request.notebook, request.kernel_name)
     try:
         check_secrets(request.secret_parameters, request.parameters)
-        spec = KernelSpec(**request.kernel_spec) if request.kernel_spec else find_kernel_spec(kernel_name)
+        spec = kernel_spec_of(kernel_name, request.kernel_spec)
         papermill.parameterize(notebook, request.parameters, kernel_name, request.language or spec.language)
         if request.report_mode:
             papermill.hide_inputs(notebook)

@@ -11,6 +11,7 @@ from pathlib import Path
 from hermes_lab.engines.paths import Root
 from hermes_lab.model.errors import NotFound
 from hermes_lab.model.evidence import Environment
+from hermes_lab.model.kernels import KernelDescription
 from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.model.run_events import replayed
 from hermes_lab.model.run_records import RunCircumstances
@@ -76,6 +77,7 @@ class Executions:
         run: Run,
         notebook: Notebook,
         workplace: Workplace,
+        described: KernelDescription | None = None,
         *,
         secrets: dict[str, str] | None = None,
         show: Callable[[Run], None] = _unseen,
@@ -83,9 +85,10 @@ class Executions:
     ) -> tuple[Run, Environment | None]:
         """Execute the notebook as this stored run; answers the run as it ended, and what it ran in.
 
-        ``secrets`` are the values of its secret parameters, which are kept nowhere. ``show`` is called with the run
-        when it starts, when it ends, and now and then in between; ``placed`` is set when it is known whether the run
-        waits for a place, and at which position.
+        A run that is ``prepare_only`` has its parameters written for the kernel as it is ``described``. ``secrets``
+        are the values of its secret parameters, which are kept nowhere. ``show`` is called with the run when it
+        starts, when it ends, and now and then in between; ``placed`` is set when it is known whether the run waits
+        for a place, and at which position.
         """
         is_file = run.output_path is not None and workplace.remote is None
         api_path = self._root.api_path if is_file else None
@@ -93,7 +96,8 @@ class Executions:
         live = self._live[run.run_id] = LiveRun(run, self._store, self._events, show, placed, api_path)
         observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
-            request = self._request(run, notebook, workplace, secrets or {}, await self._kernel_spec(run.kernel_name))
+            kernel_spec = await self._spec(run, described)
+            request = self._request(run, notebook, workplace, secrets or {}, kernel_spec)
             ended = await execute_and_upload(self._runner, request, live.hear)
             output = await asyncio.to_thread(_snapshot, workplace.output, ended)
             await self._keep_record(observing, ended.environment, live)
@@ -106,6 +110,12 @@ class Executions:
             observing.cancel()
             del self._live[run.run_id]
             self._kernels.end(run.run_id)
+
+    async def _spec(self, run: Run, described: KernelDescription | None) -> JsonObject | None:
+        """As the server starts the kernel; where none is started, as it is described: a gateway tells no more."""
+        if run.prepare_only and described is not None:
+            return described.model_dump(include={"argv", "display_name", "language"})
+        return await self._kernel_spec(run.kernel_name)
 
     async def _keep_record(
         self, observing: asyncio.Task[RunCircumstances], environment: Environment | None, live: LiveRun

@@ -15,6 +15,7 @@ from hermes_lab.engines.storage import scheme_of
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.claims import Claim
 from hermes_lab.model.errors import Conflict, InvalidRequest, NotFound
+from hermes_lab.model.kernels import KernelDescription
 from hermes_lab.model.payload import new_id, now
 from hermes_lab.model.runs import CreateRun, Progress, RerunRun, Run
 from hermes_lab.services.events import Events
@@ -107,7 +108,8 @@ class RunAdmissions:
         document: Document,
         rerun_of: str | None = None,
     ) -> Run:
-        kernel = await self._kernels.kernel_to_start(document.notebook, request.kernel_name)
+        kernel_of = self._kernels.kernel_of if request.prepare_only else self._kernels.kernel_to_start
+        kernel = await kernel_of(document.notebook, request.kernel_name)
         if request.parameters:
             given = partial(check_given, allow_unknown=request.allow_unknown)
             await asyncio.to_thread(given, request.parameters, [document.notebook], kernel)
@@ -143,7 +145,7 @@ class RunAdmissions:
             self._store.idempotency.keep(claim, run)
         self._events.publish("runs", run_id, run.state)
         placed = asyncio.Event()
-        self._tasks.start(self._execute(run, document, output, replaces, secrets, placed))
+        self._tasks.start(self._execute(run, document, kernel, output, replaces, secrets, placed))
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(placed.wait(), _SECONDS_FOR_A_PLACE)
         return self._executions.known(run_id)
@@ -152,6 +154,7 @@ class RunAdmissions:
         self,
         run: Run,
         document: Document,
+        kernel: KernelDescription,
         output: Path,
         replaces: str,
         secrets: dict[str, str],
@@ -160,7 +163,7 @@ class RunAdmissions:
         file = self._places.input_file(document.path)
         remote = run.output_path if run.output_path and scheme_of(run.output_path) else None
         workplace = Workplace(file.parent, file, output, replaces, remote)
-        await self._executions.execute(run, document.notebook, workplace, secrets=secrets, placed=placed)
+        await self._executions.execute(run, document.notebook, workplace, kernel, secrets=secrets, placed=placed)
 
     async def _document_of(self, actor: Actor, earlier: Run, request: RerunRun) -> Document:
         """What is run once more; its folder must be there, for that is where it runs."""

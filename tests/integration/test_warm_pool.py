@@ -356,3 +356,15 @@ async def test_kernels_that_wait_end_with_the_runner(tmp_path: Path) -> None:
     finally:
         await runner.close()
     assert waiting() == []
+
+
+async def test_the_interpreter_of_a_kernel_that_only_the_server_knows_is_asked_for_its_packages_ahead(
+    bench: Bench, tmp_path: Path
+) -> None:
+    assert isinstance(bench.runner, InProcessRunner)
+    asked, interpreter = tmp_path / "asked", tmp_path / "python-of-the-house"
+    interpreter.write_text(f'#!/bin/sh\n[ "$1" = -c ] && touch "{asked}"\nexec "{sys.executable}" "$@"\n')
+    interpreter.chmod(0o755)
+    command = [str(interpreter), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    bench.runner.prepare("of_the_house", {}, {"argv": command, "display_name": "House", "language": "python"})
+    await until(asked.exists)

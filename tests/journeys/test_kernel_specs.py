@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.clients import Client
 from tests.conftest import StartServer
+from tests.journeys.proposing import propose, replace
 from tests.servers import Server
 from tests.workspaces import Workspace
 from tests.written_notebooks import Json, code, notebook
@@ -90,17 +92,41 @@ def test_a_kernel_is_started_by_the_servers_default_provisioner_or_not_at_all(
 def test_nothing_is_run_here_when_the_servers_kernels_are_on_a_gateway(
     new_server: StartServer, clients: Callable[..., Client], tmp_path: Path
 ) -> None:
-    gateway = new_server()
-    settings = {"GatewayClient": {"url": gateway.url, "auth_token": gateway.token}}
-    server = new_server(tmp_path, settings=settings)
+    server = on_a_gateway(new_server, tmp_path)
     person = clients(server.url, server.token, "token")
     path = nameless(server)
     refused = person.post("runs", input_path=path)
     assert (refused.status_code, refused.json()["code"]) == (503, "kernels_on_gateway")
     assert person.get("runs").json()["items"] == []
+    proposal = propose(person, path, replace("one", "2 + 2"))
+    refused = person.post("evidence", proposal_id=proposal["proposal_id"])
+    assert (refused.status_code, refused.json()["code"]) == (503, "kernels_on_gateway")
+    assert person.get(f"proposals/{proposal['proposal_id']}").json()["evidence"] == []
     assert kernels_of(server) == []
+
+
+def test_what_starts_no_kernel_works_when_the_servers_kernels_are_on_a_gateway(
+    new_server: StartServer, clients: Callable[..., Client], tmp_path: Path
+) -> None:
+    server = on_a_gateway(new_server, tmp_path)
+    person = clients(server.url, server.token, "token")
+    path = Workspace(server.root, server.root / "work").write(
+        "given.ipynb", code("given", "a = 1", tags=["parameters"])
+    )
     declared = person.get("parameters", path=path)
     assert declared.status_code == 200, declared.text
+    run = ended(person, path, prepare_only=True, parameters={"a": 2})
+    assert (run["state"], run["cause"]) == ("completed", None)
+    cells = json.loads((server.root / run["output_path"]).read_text())["cells"]
+    assert "".join(cells[1]["source"]).splitlines()[-1] == "a = 2"
+    assert kernels_of(server) == []
+
+
+def on_a_gateway(new_server: StartServer, root: Path) -> Server:
+    """A server whose kernels are those of another one."""
+    gateway = new_server()
+    settings = {"GatewayClient": {"url": gateway.url, "auth_token": gateway.token}}
+    return new_server(root, settings=settings, agent_execution="allow")
 
 
 def nameless(server: Server) -> str:
@@ -109,9 +135,9 @@ def nameless(server: Server) -> str:
     return "nameless.ipynb"
 
 
-def ended(person: Client, path: str) -> Json:
+def ended(person: Client, path: str, **asked: Any) -> Json:
     """A run of the notebook, at its end."""
-    created = person.post("runs", input_path=path)
+    created = person.post("runs", input_path=path, **asked)
     assert created.status_code == 202, created.text
     run: Json = person.get(f"runs/{created.json()['run_id']}", wait=60, until="ended").json()
     return run
