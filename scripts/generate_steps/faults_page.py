@@ -115,6 +115,6 @@ def _counted(outcomes: dict[str, Json]) -> str:
     hang = sum(theirs["ended"] == "hangs" for _, theirs in rows)
     survive = sum(bool(theirs["survivors"]) for _, theirs in rows)
     return (
-        f"\nOf {len(rows)} faults, papermill calls cells completed that were not in {false}, does not end in {hang}, "
-        f"and leaves processes behind in {survive}.\n"
+        f"\nOf these {len(FAULTS)} faults, {len(rows)} can befall papermill, too. It calls cells completed that were "
+        f"not in {false} of them, does not end in {hang}, and leaves processes behind in {survive}.\n"
     )
