@@ -110,8 +110,13 @@ class OutputNotebook:
         return path, await asyncio.to_thread(_sha256, content)
 
     def _rescue(self, content: list[bytes]) -> Path:
-        path = Path(tempfile.mkdtemp(prefix="hermes-output-of-a-run-")) / self._asked.name
-        write_whole(path, content, new=True)
+        folder = Path(tempfile.mkdtemp(prefix="hermes-output-of-a-run-"))
+        path = folder / self._asked.name
+        try:
+            write_whole(path, content, own=None, mode=self._mode)
+        except OSError:
+            folder.rmdir()
+            raise
         return path
 
     async def _save_changes(self) -> None:
@@ -151,7 +156,7 @@ class OutputNotebook:
                 of_papermill["output_path"] = str(Path(recorded).with_name(name))
             content = self._serialised.chunks()
             try:
-                written = await asyncio.to_thread(write_whole, path, content, new=True)
+                written = await asyncio.to_thread(write_whole, path, content, own=None, mode=self._mode)
             except FileExistsError:
                 continue
             break
@@ -169,9 +174,14 @@ class OutputNotebook:
         if self._written is None and present is not None:
             remove_spilled(self._path)
         try:
-            self._written = write_whole(self._path, content, new=present is None, own=present)
+            self._written = write_whole(self._path, content, own=present, mode=self._mode)
         except FileNotFoundError:
-            self._written = write_whole(self._path, content, new=True)
+            self._written = write_whole(self._path, content, own=None, mode=self._mode)
+
+    @property
+    def _mode(self) -> int | None:
+        """Who may read and write the file, wherever it goes; null: it was never written, and nobody has said."""
+        return None if self._written is None else self._written.mode
 
     def _may_replace(self) -> bool:
         if self._replaces in ("anything", "nothing"):

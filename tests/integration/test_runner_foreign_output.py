@@ -81,6 +81,15 @@ async def test_the_output_goes_on_beside_it_and_the_run_says_where(bench: Bench)
     assert [event.output_path for event in moves] == [ended.output_path]
 
 
+async def test_a_private_output_is_private_beside_it_too(bench: Bench) -> None:
+    output = bench.folder / "out.ipynb"
+    output.write_text("an older one")
+    output.chmod(0o600)
+    ended, asked = await bench.run(code("a", WRITES), code("b", "1"), output_path=str(output))
+    written(ended, beside(bench, asked))
+    assert beside(bench, asked).stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_cell_that_fails_after_it_is_still_what_the_run_failed_of(bench: Bench) -> None:
     ended, asked = await bench.run(code("a", WRITES), code("b", "1 / 0"), output_path=str(bench.folder / "out.ipynb"))
     assert (ended.state, ended.cause) == ("failed", "cell_error")
