@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from hermes_lab.runner import autogroups
 
 _LOG = logging.getLogger(__name__)
 _LOWER = 5
@@ -15,6 +18,10 @@ _LOWER = 5
 would never be ready."""
 _MAY_RAISE_AGAIN = 1 << 23
 """Linux's capability CAP_SYS_NICE."""
+_MAY_SET_SESSIONS = 1 << 21
+"""CAP_SYS_ADMIN. Without it Linux refuses to set two sessions within 0.1 s, and one might not be raised again."""
+_SESSION_SECONDS = 0.5
+_SESSION_LOOK_SECONDS = 0.005
 _LOOK_SECONDS = 0.05
 _IDLE_ENOUGH = 0.5
 """Processors that had nothing to do while it was looked."""
@@ -32,8 +39,11 @@ class Calm:
         self._disturbances = 0
         self._undisturbed = asyncio.Event()
         self._undisturbed.set()
-        self._may_renice = _may_renice()
-        self._lowered: set[int] = set()
+        capabilities = _capabilities()
+        self._may_renice = bool(capabilities & _MAY_RAISE_AGAIN)
+        self._may_set_sessions = bool(capabilities & _MAY_SET_SESSIONS)
+        self._lowered: dict[int, int | None] = {}
+        """Process -> the nice value that its session had; None: it was left alone."""
 
     @contextmanager
     def disturbed(self) -> Iterator[None]:
@@ -59,20 +69,35 @@ class Calm:
             if before is None or (_idle_seconds() or 0.0) - before >= _IDLE_ENOUGH * _LOOK_SECONDS:
                 return
 
-    def lower(self, pid: int) -> None:
+    async def lower(self, pid: int) -> None:
         """A process that has just been started goes on at a low priority, if that can be taken back."""
-        if self._may_renice:
-            _set_priority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _LOWER)
-            self._lowered.add(pid)
+        if not self._may_renice:
+            return
+        _set_priority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _LOWER)
+        self._lowered[pid] = None
+        if not self._may_set_sessions:
+            return
+        # Until it has a session of its own, it is in somebody else's.
+        deadline = time.monotonic() + _SESSION_SECONDS
+        while not autogroups.leads_session(pid) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_SESSION_LOOK_SECONDS)
+        if pid in self._lowered and autogroups.leads_session(pid):
+            before = autogroups.nice_of(pid)
+            if before is not None and autogroups.set_nice(pid, before + _LOWER):
+                self._lowered[pid] = before
 
     def raise_again(self, pid: int) -> bool:
         """Give the process and its group the priority that this one has; False where they cannot have it."""
         if pid not in self._lowered:
             return True
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        self._may_renice = _set_priority(os.PRIO_PROCESS, pid, own) and _set_priority(os.PRIO_PGRP, pid, own)
+        own, of_session = os.getpriority(os.PRIO_PROCESS, 0), self._lowered[pid]
+        self._may_renice = (
+            _set_priority(os.PRIO_PROCESS, pid, own)
+            and _set_priority(os.PRIO_PGRP, pid, own)
+            and (of_session is None or autogroups.set_nice(pid, of_session))
+        )
         if self._may_renice:
-            self._lowered.discard(pid)
+            del self._lowered[pid]
         return self._may_renice
 
 
@@ -87,13 +112,13 @@ def _set_priority(which: int, who: int, priority: int) -> bool:
     return True
 
 
-def _may_renice() -> bool:
+def _capabilities() -> int:
+    """Those that this process has, one a bit."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:  # no Linux
-        return False
-    capabilities = [line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")]
-    return bool(capabilities and int(capabilities[0], 16) & _MAY_RAISE_AGAIN)
+        return 0
+    return next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
 
 
 def _idle_seconds() -> float | None:

@@ -252,8 +252,8 @@ class WarmKernels:
         await launched.start()
         started = await launched.started()
         if started is not None:
-            self._calm.lower(started.pid)
             self._starting = started.pid
+            await self._calm.lower(started.pid)
         greeting = asyncio.create_task(handing_out.greet(launched.client, _START_SECONDS))
         either: set[asyncio.Future[Any]] = {greeting, launched.exited}
         try:

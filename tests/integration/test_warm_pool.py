@@ -18,6 +18,7 @@ from hermes_lab.runner.protocol import ExecutionEnded
 from hermes_lab.runner.supervisor import SupervisedRunner
 from tests.run_requests import Asked, Bench, runner_processes, until
 from tests.servers import Server
+from tests.sessions import MAY_SET_SESSIONS, nice_of_the_session
 from tests.written_notebooks import Json, code
 
 pytestmark = pytest.mark.requirement("KERNEL-4")
@@ -188,8 +189,10 @@ async def test_a_kernel_that_is_started_ahead_is_at_a_low_priority_until_it_is_r
 ) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
     await until(lambda: (on_its_way.nice() > own) == MAY_RENICE)
+    await until(lambda: nice_of_the_session(on_its_way.pid) == ("5" if MAY_SET_SESSIONS else "0"))
     (tmp_path / "go").touch()
     await until(lambda: on_its_way.nice() == own)
+    await until(lambda: nice_of_the_session(on_its_way.pid) == "0")
     ended, asked = await bench.run(code("says", SAYS_PRIORITY), environment={"PYTHONPATH": str(tmp_path)})
     assert ended.state == "completed"
     assert asked.printed("says") == f"{on_its_way.pid} {own}\n"
