@@ -181,7 +181,7 @@ def _print_words(ended: ExecutionEnded, output: str) -> None:
             f"cell {failed.index + 1} ({failed.cell_id}): {failed.ename}: {failed.evalue}" if failed else ended.message
         )
         print(f"jupyter hermes: {' '.join(str(what).split())}", file=sys.stderr)
-        if failed and ended.output_path is not None:
+        if failed and (ended.output_path is not None or ended.cause == "output_unwritable"):
             print(ended.message, file=sys.stderr)
 
 

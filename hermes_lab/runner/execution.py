@@ -208,7 +208,8 @@ class Execution:
         self, outcome: Outcome, result: ExecutionResult | None, output_hash: str | None, output: Path | None = None
     ) -> ExecutionEnded:
         """``output`` is the output notebook where that is not the one that was asked for."""
-        message = " ".join(filter(None, (outcome.message, self._output.told))) or None
+        told = self._output.told if output == self._output.moved_to else None
+        message = " ".join(filter(None, (outcome.message, told))) or None
         return ExecutionEnded(
             run_id=self._request.run_id,
             state=outcome.state,

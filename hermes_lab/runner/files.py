@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from hermes_lab.runner.renaming import UNSUPPORTED, exchange, rename_to_new
 
 _KEPT = ".old"
 """End of the name of a file that is about to be replaced; no longer than that of a temporary one, ``.tmp``."""
+_NOTE = "user.hermes_lab.written"
+"""Extended attribute of a file: what it was when it was written."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,36 @@ def _written(temporary: Path, chunks: Iterable[bytes], mode: int | None) -> Iden
             _change_mode(file.fileno() if os.chmod in os.supports_fd else temporary, mode)
         file.writelines(chunks)
         file.flush()
+        _note(file.fileno())
         # Without this, a power cut right after the renaming could leave an empty file.
         os.fsync(file.fileno())
     written = identity(temporary)
     if written is None:
         raise FileNotFoundError(errno.ENOENT, "somebody took it away", str(temporary))
     return written
+
+
+def is_as_written(path: Path) -> bool:
+    """Whether the file is surely one that `write_whole` wrote, in whatever process, and that nobody has written since.
+
+    A copy is not. Where the file system keeps no notes about files (extended attributes), nothing is sure.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        return os.getxattr(path, _NOTE) == _noted(path.stat())
+    except OSError:  # no note, no notes here, or no file
+        return False
+
+
+def _note(descriptor: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # without it, all that is lost is that the file is surely ours
+            os.setxattr(descriptor, _NOTE, _noted(os.fstat(descriptor)))
+
+
+def _noted(status: os.stat_result) -> bytes:
+    return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}".encode()
 
 
 def _change_mode(file: int | Path, mode: int) -> None:

@@ -19,7 +19,7 @@ from hermes_lab.runner.protocol import (
     OnEvent,
     code_cells_of,
 )
-from hermes_lab.runner.settling import settle
+from hermes_lab.runner.settling import settle, sources_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ class Flight:
         if self.started and runner_pid is not None:
             output = Path(self._moved_to or self.request.output_path)
             remove_leftover(output, runner_pid)
-            sources = {cell["id"]: "".join(cell["source"]) for cell in self.request.notebook["cells"]}
-            output_hash = settle(output, self.request.run_id, cells, sources)
+            output_hash = settle(output, self.request.run_id, cells, sources_of(self.request.notebook))
         return ExecutionEnded(
             run_id=self.request.run_id,
             state="failed",

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hermes_lab.engines.papermill import INJECTED, STATUS
-from hermes_lab.model.payload import JsonObject
+from hermes_lab.engines.papermill import INJECTED, STATUS, is_error_marker
+from hermes_lab.model.payload import JsonObject, Notebook
 from hermes_lab.model.runs import CellState, CellTiming
-from hermes_lab.runner.files import identity, write_whole
+from hermes_lab.runner.files import identity, is_as_written, write_whole
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,11 +20,11 @@ _LOG = logging.getLogger(__name__)
 def settle(output: Path, run_id: str, cells: Iterable[CellTiming], sources: Mapping[str, str]) -> str | None:
     """Write into the output notebook that the run was interrupted, and what became of its cells.
 
-    ``sources`` are those of the input's cells, by their ids. A file that is not this run's, or whose cells somebody has
-    changed since the run wrote it, is left as it is; whatever is in there, nothing is raised.
+    ``sources`` are the `sources_of` its input. A file that is not this run's, or whose cells somebody has changed since
+    the run wrote it, is left as it is; whatever is in there, nothing is raised.
 
     Returns:
-        The sha256 of the file; null where it is left, or cannot be written.
+        The sha256 of the file; null where it is left, cannot be written, or may hold what somebody has changed.
     """
     try:
         return _settle(output, run_id, {cell.cell_id: cell.state for cell in cells}, sources)
@@ -34,10 +34,16 @@ def settle(output: Path, run_id: str, cells: Iterable[CellTiming], sources: Mapp
         return None
 
 
+def sources_of(notebook: Notebook) -> dict[str, str]:
+    """The sources of an input notebook's cells, by their ids, as its output notebook has them."""
+    return {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"] if not is_error_marker(cell)}
+
+
 def _settle(output: Path, run_id: str, states: Mapping[str, CellState], sources: Mapping[str, str]) -> str | None:
     present = identity(output)
     if present is None or not output.is_file():
         return None
+    nobody_wrote_it = is_as_written(output)
     content = output.read_bytes()
     notebook: JsonObject = json.loads(content)
     if notebook["metadata"]["hermes"]["run_id"] != run_id or not _is_as_written(notebook, states, sources):
@@ -53,18 +59,26 @@ def _settle(output: Path, run_id: str, states: Mapping[str, CellState], sources:
     if settled != notebook:
         content = json.dumps(settled, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
         write_whole(output, [content], own=present)
-    return hashlib.sha256(content).hexdigest()
+    elif identity(output) != present:
+        return None
+    # Outputs that somebody has cleared, say, cannot be told from ours by what is in the file.
+    return hashlib.sha256(content).hexdigest() if nobody_wrote_it else None
 
 
 def _is_as_written(notebook: JsonObject, states: Mapping[str, CellState], sources: Mapping[str, str]) -> bool:
     """Whether its cells are those that the run wrote: none more, none less, none with another source."""
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    own = [cell for cell in code if cell["id"] in states]
+    cells = notebook["cells"]
+    own = [cell for cell in cells if cell["id"] in sources]
     return (
-        [cell["id"] for cell in own] == list(states)
-        and all(INJECTED in cell["metadata"]["tags"] for cell in code if cell["id"] not in states)
-        and all("papermill" in cell["metadata"] for cell in notebook["cells"])
-        and all("".join(cell["source"]) == sources.get(cell["id"], "".join(cell["source"])) for cell in own)
+        [cell["id"] for cell in own] == list(sources)
+        and states.keys() <= sources.keys()
+        and all("papermill" in cell["metadata"] for cell in cells)
+        # Parameters are the run's own, be it in a cell that the input had for them.
+        and all(
+            "".join(cell["source"]) == sources.get(cell["id"])
+            for cell in cells
+            if INJECTED not in cell["metadata"]["tags"]
+        )
     )
 
 

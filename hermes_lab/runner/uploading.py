@@ -42,9 +42,15 @@ async def execute_and_upload(runner: NotebookRunner, request: ExecuteNotebook, o
 
     try:
         ended = await runner.execute(request, hear)
+        if ended.output_path is not None:
+            copy.local = Path(ended.output_path)
     finally:
         failure = await _finished(copy)
-    return ended if failure is None else _unwritable(ended, f"{failure} The output notebook is kept in {copy.local}.")
+    if failure is None:
+        return ended
+    if ended.cause == "output_unwritable":  # it says itself where the output is kept, or what is lost
+        return _unwritable(ended, f"{ended.message} {failure}")
+    return _unwritable(ended, f"{failure} The output notebook is kept in {copy.local}.")
 
 
 async def _finished(copy: RemoteCopy) -> OSError | None:

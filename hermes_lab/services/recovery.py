@@ -15,7 +15,7 @@ from hermes_lab.model.payload import JsonObject, now
 from hermes_lab.model.run_events import RunEvent, replayed
 from hermes_lab.model.runs import CellState, CellTiming, Progress, Run
 from hermes_lab.model.writes import Write
-from hermes_lab.runner.settling import settle
+from hermes_lab.runner.settling import settle, sources_of
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import settled
 from hermes_lab.services.merges import Merges
@@ -90,8 +90,7 @@ class Recovery:
             output = self._places.output_file(run)
             text = self._store.snapshots.get(run.input_hash)
             notebook = parse(text, "run_id") if text is not None else {"cells": []}
-            sources = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
-            digest = None if output is None else settle(output, run.run_id, cells, sources)
+            digest = None if output is None else settle(output, run.run_id, cells, sources_of(notebook))
             if output is None or digest is None:
                 return None
             snapshot = Snapshot.of(output.read_text(encoding="utf-8"))

@@ -180,6 +180,21 @@ async def test_where_nothing_can_be_written_the_output_is_kept_elsewhere(
     assert (notebook.metadata.hermes.state, notebook.metadata.hermes.cause) == ("failed", "output_unwritable")
 
 
+async def test_an_output_that_is_neither_beside_it_nor_there_is_said_to_be_where_it_is_kept(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    waits = "import glob, time\nwhile not glob.glob('sub/*(run *'): time.sleep(0.01)\n"
+    ended, _ = await bench.run(
+        code("a", "open('sub/out.ipynb', 'w').write('theirs')"),
+        code("b", waits + taken_away("sub")),
+        output_path=str(bench.folder / "sub" / "out.ipynb"),
+    )
+    assert (ended.state, ended.cause) == ("failed", "output_unwritable")
+    assert f"It is kept in {ended.output_path}." in (ended.message or "")
+    assert "beside it" not in (ended.message or "")
+
+
 async def test_where_it_can_be_kept_nowhere_the_run_says_what_is_lost(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,3 +263,15 @@ def test_the_command_says_where_the_output_is(tmp_path: Path) -> None:
     words = alone.run("run", "n.ipynb", "out.ipynb").stdout
     assert "output: " in words
     assert "Somebody else wrote out.ipynb" in words
+
+
+@pytest.mark.requirement("CLI-2")
+def test_the_command_says_of_a_failed_run_that_its_output_is_lost(tmp_path: Path) -> None:
+    alone = CommandLine(tmp_path / "root", tmp_path)
+    alone.folder.mkdir()
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    alone.write("n.ipynb", code("a", taken_away("sub", str(nowhere)) + "1 / 0"))
+    told = alone.run("run", "n.ipynb", "sub/out.ipynb", exit_code=2, TMPDIR=str(nowhere)).stderr
+    assert "ZeroDivisionError" in told
+    assert "nothing that came after " in told

@@ -138,6 +138,23 @@ async def test_an_output_that_cannot_be_uploaded_ends_the_run_and_is_kept_here(b
     assert_kept(Path(kept[1]))
 
 
+async def test_an_output_that_cannot_be_written_here_is_there_as_it_was_rescued(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    takes = (
+        f"import glob, os, shutil\nfolder, = glob.glob({str(tmp_path / 'hermes-output-*')!r})\n"
+        "while not os.path.isfile(folder):\n    shutil.rmtree(folder, ignore_errors=True)\n"
+        "    try: open(folder, 'x').close()\n    except OSError: pass\nprint('all of it')"
+    )
+    ended = await NotebookExecutor().run(bucket.put("takes.ipynb", code("a", takes)), f"s3://{BUCKET}/rescued.ipynb")
+    assert (ended.state, ended.cause) == ("failed", "output_unwritable")
+    written = bucket.get("rescued.ipynb")
+    assert written is not None
+    assert written["metadata"]["hermes"]["cause"] == "output_unwritable"
+    assert written["cells"][0]["outputs"][0]["text"] == ["all of it\n"]
+
+
 def assert_kept(local: Path) -> None:
     assert json.loads(local.read_text())["metadata"]["papermill"]["output_path"] == "s3://no-such-bucket/out.ipynb"
     shutil.rmtree(local.parent)

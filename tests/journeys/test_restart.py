@@ -17,7 +17,7 @@ from tests.journeys.proposing import merge, propose, replace, review
 from tests.run_requests import runner_processes
 from tests.servers import Server
 from tests.workspaces import Workspace
-from tests.written_notebooks import Json, code
+from tests.written_notebooks import Json, code, markdown
 
 STARTS_AND_WAITS = """
 import os, subprocess, time
@@ -36,7 +36,8 @@ def server(new_server: StartServer) -> Server:
 @pytest.fixture
 def running(agent: Client, workspace: Workspace) -> dict[str, str]:
     """A run in the middle of its second cell, whose first one is done."""
-    path = workspace.write("long.ipynb", code("first", "print('first')"), code("waits", STARTS_AND_WAITS))
+    cells = (code("first", "print('first')"), code("waits", STARTS_AND_WAITS), markdown("text", "# What it was"))
+    path = workspace.write("long.ipynb", *cells)
     run = agent.post("runs", input_path=path).json()
     agent.wait_until(f"runs/{run['run_id']}", lambda now: now["progress"]["cells_done"] == 1)
     found: dict[str, str] = run
@@ -159,6 +160,7 @@ def states_in(notebook: Json) -> list[str]:
     "change",
     [
         lambda notebook: notebook["cells"][1].update(source="'what somebody wrote'"),
+        lambda notebook: notebook["cells"][2].update(source="what somebody wrote"),
         lambda notebook: notebook["cells"].append(code("new", "'what somebody wrote'")),
         lambda notebook: notebook["cells"].pop(0),
         lambda notebook: notebook["metadata"]["hermes"].update(run_id="another"),
@@ -180,6 +182,22 @@ def test_an_output_that_somebody_has_changed_since_is_left_as_it_is(
     assert json.loads(output.read_text()) == notebook
     there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
     assert (there["cause"], there["output_hash"]) == ("interrupted", None)
+
+
+@pytest.mark.requirement("RUN-23", "RUN-8")
+def test_an_output_in_which_somebody_has_cleared_outputs_is_theirs(
+    server: Server, agent: Client, clients: Callable[..., Client], running: dict[str, str]
+) -> None:
+    the_power_fails(server)
+    output = server.root / running["output_path"]
+    notebook = json.loads(output.read_text())
+    notebook["cells"][0]["outputs"] = []
+    output.write_text(json.dumps(notebook))
+    server.start()
+    agent = clients(server.url, agent.token)
+    there = agent.get(f"runs/{running['run_id']}").json()
+    assert (there["cause"], there["output_hash"]) == ("interrupted", None)
+    assert json.loads(output.read_text())["cells"][0]["outputs"] == []
 
 
 @pytest.mark.requirement("RUN-23")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING
 
+from hermes_lab.model.payload import JsonObject
 from hermes_lab.model.runs import CellState
 
 if TYPE_CHECKING:
@@ -36,8 +37,14 @@ def version() -> str:
 
 def without_error_markers(notebook: NotebookNode) -> NotebookNode:
     """The notebook without the cells that papermill adds to the output of a failed run; changed in place."""
-    notebook.cells = [cell for cell in notebook.cells if _MARKER not in cell.metadata.get("tags", [])]
+    notebook.cells = [cell for cell in notebook.cells if not is_error_marker(cell)]
     return notebook
+
+
+def is_error_marker(cell: JsonObject) -> bool:
+    """Whether papermill has added this cell to the output of a failed run."""
+    tags: list[str] = cell["metadata"].get("tags", [])
+    return _MARKER in tags
 
 
 def add_error_markers(notebook: NotebookNode, index: int) -> None:
