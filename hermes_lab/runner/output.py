@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from hermes_lab.engines.regular_files import read_regular
 from hermes_lab.engines.storage import scheme_of
 from hermes_lab.model.payload import Notebook, now
 from hermes_lab.runner.beside import names_beside
@@ -186,7 +187,7 @@ class OutputNotebook:
     def _may_replace(self) -> bool:
         if self._replaces in ("anything", "nothing"):
             return self._replaces == "anything"
-        return hashlib.sha256(self._path.read_bytes()).hexdigest() == self._replaces
+        return hashlib.sha256(read_regular(self._path)).hexdigest() == self._replaces
 
 
 def _sha256(content: list[bytes]) -> str:

@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from hermes_lab.engines.regular_files import read_regular
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.beside import lies_beside
 
@@ -128,7 +129,7 @@ def remove_spilled(output_path: Path) -> None:
     they are that one's.
     """
     try:
-        notebook: JsonObject = json.loads(output_path.read_bytes())
+        notebook: JsonObject = json.loads(read_regular(output_path))
         cells = notebook["cells"]
         names = {name for cell in cells for name in cell["metadata"].get("hermes", {}).get("spill_files", ())}
         if lies_beside(output_path, str(notebook["metadata"]["hermes"]["run_id"])):

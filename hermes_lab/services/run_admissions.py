@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from hermes_lab.engines.contents import Document
 from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.regular_files import read_regular
 from hermes_lab.engines.secret_names import check_secrets
 from hermes_lab.engines.storage import scheme_of
 from hermes_lab.model.actors import Actor
@@ -137,8 +139,9 @@ class RunAdmissions:
             progress=Progress.of(document.notebook),
         )
         snapshot = await asyncio.to_thread(Snapshot.of, document.text)
+        present = await asyncio.to_thread(_present, output, output_path)
         with self._store.transaction():
-            replaces = self._replaceable(actor, run, output, request.overwrite)
+            replaces = self._replaceable(actor, run, output, present, request.overwrite)
             self._store.snapshots.keep(snapshot)
             self._store.runs.insert(run)
             self._store.audit.append(actor.author, action, run_id, {"input_path": document.path})
@@ -174,16 +177,19 @@ class RunAdmissions:
             raise NotFound(f"The folder of {earlier.input_path} is gone.", code="no_such_folder", field="run_id")
         return Document(earlier.input_path, text, earlier.input_hash, parse(text, "run_id"))
 
-    def _replaceable(self, actor: Actor, run: Run, output: Path, overwrite: bool) -> str:
-        """The sha256 of the file that the run may replace, or "nothing"."""
+    def _replaceable(self, actor: Actor, run: Run, output: Path, present: str | OSError | None, overwrite: bool) -> str:
+        """The sha256 of the file that the run may replace, or "nothing"; ``present`` is what was there just now. The
+        runner looks again before it writes."""
         path = run.output_path
         if scheme_of(run.input_path) is None and output == self._places.input_file(run.input_path):
             raise Conflict("A run does not write over its input.", code="output_is_input", field="output_path")
         if self._store.runs.all(output_path=path, state={"pending", "running"}):
             raise Conflict(f"Another run is writing {path}.", code="output_in_use", field="output_path")
-        if not output.exists():
+        if present is None:
             return "nothing"
-        present = sha256(output.read_bytes()).hexdigest()
+        if isinstance(present, OSError):
+            message = f"{path} exists, and is nothing that a run replaces: {present.strerror}."
+            raise Conflict(message, code="output_exists", field="output_path") from present
         if not (overwrite and self._may_replace(actor, run, present)):
             raise Conflict(f"{path} exists.", code="output_exists", field="output_path")
         return present
@@ -194,3 +200,19 @@ class RunAdmissions:
             return True
         earlier = self._store.runs.find(output_path=run.output_path)
         return earlier is not None and present == earlier.output_hash
+
+
+def _present(output: Path, path: str) -> str | OSError | None:
+    """The sha256 of the file that is there; why it cannot be read, where it is no such file; null: there is none.
+
+    Raises:
+        InvalidRequest: no file can be there.
+    """
+    try:
+        return sha256(read_regular(output)).hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InvalidRequest(f"{path} is too long for a file.", code="invalid_path", field="output_path") from error
+        return error

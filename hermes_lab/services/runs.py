@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.regular_files import read_regular
 from hermes_lab.model.actors import Actor
-from hermes_lab.model.errors import NotAllowed, NotFound
+from hermes_lab.model.errors import InvalidRequest, NotAllowed, NotFound
 from hermes_lab.model.payload import Notebook, Page
 from hermes_lab.model.run_events import FollowRun, RunEvent
 from hermes_lab.model.run_records import GetRunRecord, RunRecord
@@ -28,6 +31,7 @@ from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.run_records import RunRecords
 from hermes_lab.store import Store
 
+_log = logging.getLogger(__name__)
 _EVENTS_IN_A_PORTION = 100
 _HEARTBEAT_SECONDS = 15.0
 """A connection on which nothing comes for long is taken for dead, by proxies among others."""
@@ -136,19 +140,28 @@ class Runs:
         return self._records.record(self._executions.known(request.run_id))
 
     async def _output_of(self, run: Run) -> Notebook:
-        text = self._store.snapshots.get(run.output_hash) if run.output_hash else await self._written_so_far(run)
-        if text is None:
+        if run.output_hash is not None:
+            text = self._store.snapshots.get(run.output_hash)
+            notebook = None if text is None else await asyncio.to_thread(parse, text, "run_id")
+        else:
+            notebook = await asyncio.to_thread(_written_so_far, self._places.output_file(run), run.run_id)
+        if notebook is None:
             raise NotFound("The run has written no output yet.", code="no_output", field="run_id")
-        return await asyncio.to_thread(parse, text, "run_id")
+        return notebook
 
-    async def _written_so_far(self, run: Run) -> str | None:
-        output = self._places.output_file(run)
-        if output is None:
-            return None
-        try:
-            return await asyncio.to_thread(output.read_text, encoding="utf-8")
-        except FileNotFoundError:
-            return None
+
+def _written_so_far(output: Path | None, run_id: str) -> Notebook | None:
+    """The notebook in the file, if it is the run's: before it began, and when its runner was killed, that may be
+    somebody else's, or nothing that is a notebook at all."""
+    if output is None:
+        return None
+    try:
+        notebook = parse(read_regular(output).decode("utf-8"), "run_id")
+    except (OSError, UnicodeDecodeError, InvalidRequest) as error:
+        _log.info("There is no output of the run %s at its place: %s", run_id, error)
+        return None
+    of_run = notebook["metadata"].get("hermes")
+    return notebook if isinstance(of_run, dict) and of_run.get("run_id") == run_id else None
 
 
 def _has_ended(run: Run) -> bool:

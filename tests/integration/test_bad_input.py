@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -34,6 +35,7 @@ def workspace(workspace: Workspace, tmp_path: Path) -> Workspace:
     (workspace.folder / "empty.ipynb").write_text("")
     (workspace.folder / "bytes.ipynb").write_bytes(b"\xff\xfe\x00")
     (workspace.folder / "folder.ipynb").mkdir()
+    os.mkfifo(workspace.folder / "pipe.ipynb")
     outside = Workspace(tmp_path, tmp_path / "outside")
     outside.write("secret.ipynb", code("secret", "secret"))
     (workspace.folder / "link.ipynb").symlink_to(outside.folder / "secret.ipynb")
@@ -69,6 +71,7 @@ NO_NOTEBOOKS = [
     ("empty.ipynb", 400, "invalid_notebook"),
     ("bytes.ipynb", 400, "invalid_notebook"),
     ("folder.ipynb", 400, "invalid_notebook"),
+    ("pipe.ipynb", 400, "invalid_notebook"),
     ("../../outside.ipynb", 400, "path_outside_root"),
     ("../../../../../../etc/passwd", 400, "path_outside_root"),
     ("link.ipynb", 400, "path_outside_root"),
@@ -199,6 +202,19 @@ def test_a_run_does_not_write_over_its_input(
     path = workspace.path("report.ipynb")
     answer = person.post("runs", input_path=path, output_path=path, overwrite=True)
     assert error(answer) == (409, "output_is_input")
+    assert written() == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["folder.ipynb", "pipe.ipynb"])
+def test_a_run_whose_output_would_be_in_the_place_of_something_that_is_no_file_is_refused(
+    person: Client, workspace: Workspace, written: Callable[[], Written], name: str, overwrite: bool
+) -> None:
+    before = written()
+    path, output_path = workspace.path("report.ipynb"), workspace.path(name)
+    answer = person.post("runs", input_path=path, output_path=output_path, overwrite=overwrite)
+    assert error(answer) == (409, "output_exists")
+    assert answer.json()["details"]["field"] == "output_path"
     assert written() == before
 
 

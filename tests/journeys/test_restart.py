@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,8 +110,11 @@ def test_an_output_that_was_tampered_with_does_not_keep_a_server_from_starting(
     written = f'{{"metadata": {{"hermes": {{"run_id": "{running["run_id"]}"}}}}{cells}}}'
     (workspace.folder.parent / running["output_path"]).write_text(written)
     server.start()
-    there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
+    agent = clients(server.url, agent.token)
+    there = agent.get(f"runs/{running['run_id']}").json()
     assert (there["cause"], [cell["state"] for cell in there["cells"]]) == ("interrupted", ["completed", "cancelled"])
+    assert error(agent.get(f"runs/{running['run_id']}/notebook")) == (404, "no_output")
+    assert error(agent.get(f"runs/{running['run_id']}/cells/first")) == (404, "no_output")
 
 
 def the_power_fails(server: Server) -> None:
@@ -201,7 +205,9 @@ def test_an_output_in_which_somebody_has_cleared_outputs_is_theirs(
 
 
 @pytest.mark.requirement("RUN-23")
-@pytest.mark.parametrize("odd", [os.mkfifo, Path.mkdir, lambda path: path.write_text("[" * 100_000)])
+@pytest.mark.parametrize(
+    "odd", [os.mkfifo, Path.mkdir, lambda path: path.write_text("[" * 100_000), lambda path: path.write_bytes(b"\xff")]
+)
 def test_whatever_lies_at_the_output_path_a_server_starts(
     server: Server,
     agent: Client,
@@ -214,8 +220,11 @@ def test_whatever_lies_at_the_output_path_a_server_starts(
     output.unlink()
     odd(output)
     server.start()
-    there = clients(server.url, agent.token).get(f"runs/{running['run_id']}").json()
+    agent = clients(server.url, agent.token)
+    there = agent.get(f"runs/{running['run_id']}").json()
     assert (there["cause"], [cell["state"] for cell in there["cells"]]) == ("interrupted", ["completed", "cancelled"])
+    assert error(agent.get(f"runs/{running['run_id']}/notebook")) == (404, "no_output")
+    assert error(agent.get(f"runs/{running['run_id']}/cells/first")) == (404, "no_output")
 
 
 @pytest.mark.requirement("RUN-10")
@@ -288,6 +297,20 @@ def test_a_killed_runner_ends_its_runs_and_the_next_run_works(
     assert (ended["state"], ended["cause"]) == ("failed", "interrupted")
     again = agent.post("runs", input_path=workspace.write("next.ipynb", code("only", "print(1)")))
     assert agent.wait_until_ended(again)["state"] == "completed"
+
+
+@pytest.mark.requirement("RUN-24")
+def test_what_somebody_wrote_at_the_output_path_of_a_run_whose_runner_was_killed_is_not_answered_as_its_output(
+    server: Server, agent: Client, workspace: Workspace, running: dict[str, str]
+) -> None:
+    theirs = workspace.write("theirs.ipynb", code("first", "print('precious')"), hermes={"run_id": "another"})
+    (runner,) = runner_processes(psutil.Process(server.process_id))
+    runner.suspend()  # so that it finds no time to write beside
+    shutil.copy(server.root / theirs, server.root / running["output_path"])
+    runner.kill()
+    assert agent.wait_until_ended(running)["cause"] == "interrupted"
+    assert error(agent.get(f"runs/{running['run_id']}/notebook")) == (404, "no_output")
+    assert error(agent.get(f"runs/{running['run_id']}/cells/first")) == (404, "no_output")
 
 
 @pytest.mark.requirement("KERNEL-6")
