@@ -18,6 +18,8 @@ _TAKEN = re.compile(
 """Variables by which programs find code, or are told how to run it."""
 SHORTEST = 4
 """Characters of a value that can be masked in outputs."""
+LONGEST = 65_536
+"""Characters of all values of a run together: each line is looked for in all that its kernel says."""
 
 
 def check_secrets(secrets: Mapping[str, str], parameters: Iterable[str] = ()) -> None:
@@ -26,6 +28,7 @@ def check_secrets(secrets: Mapping[str, str], parameters: Iterable[str] = ()) ->
     Raises:
         InvalidRequest: ``details.field`` is ``secret_parameters.<name>``. No value is ever named.
     """
+    length = 0
     for name, value in secrets.items():
         if not _NAME.fullmatch(name):
             raise _refusal(name, "cannot be the name of an environment variable")
@@ -37,6 +40,9 @@ def check_secrets(secrets: Mapping[str, str], parameters: Iterable[str] = ()) ->
             raise _refusal(name, "has a value that holds a NUL character")
         if len(value.strip()) < SHORTEST:
             raise _refusal(name, f"has a value of less than {SHORTEST} characters: to mask it would shred every output")
+        length += len(value)
+        if length > LONGEST:
+            raise _refusal(name, f"makes the secret parameters longer than {LONGEST} characters: give a file's name")
 
 
 def _refusal(name: str, why: str) -> InvalidRequest:

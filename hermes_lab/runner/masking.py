@@ -8,10 +8,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from hermes_lab.engines.secret_names import SHORTEST
+from hermes_lab.runner.finding import Beginnings, Finder
 from hermes_lab.runner.wire import Message
 
 _SHORTEST_LINE = 8
@@ -29,21 +31,17 @@ class Secrets:
     """Replaces each value by ``[its name]``, in the forms too that it takes in reprs, JSON, HTML, URLs and base64."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self._names = {form: name for name, value in values.items() for form in _forms(value)}
-        longest_first = sorted(self._names, key=len, reverse=True)
-        self.forms = tuple(longest_first)
-        # Where there is a longer form there is the one inside it: to look for that is enough.
-        self._telling = tuple(form for form in longest_first if not any(o != form and o in form for o in longest_first))
-        self._beginnings = {form[0] for form in longest_first}
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._masks = {form: f"[{name}]" for name, value in values.items() for form in _forms(value)}
+        self._finder = Finder(self._masks.keys())
+        self._beginnings = Beginnings(self._masks)
 
     def __bool__(self) -> bool:
         """Whether there is anything to mask."""
-        return bool(self._names)
+        return bool(self._masks)
 
     def masked(self, value: Any) -> Any:
         """The value with the secrets masked in every text of it."""
-        if not self._names:
+        if not self._masks:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -55,30 +53,32 @@ class Secrets:
 
     def text(self, text: str) -> str:
         """The text with the secrets masked."""
-        if self.first_in(text, 0) is None:
-            return text
-        return self._pattern.sub(lambda match: self.mask(match[0]), text)
+        return _replaced(text, self._finder, self._masks)
 
     def buffer(self, content: bytes) -> bytes:
         """Bytes with the secrets masked."""
-        for form in self.forms:
-            content = content.replace(form.encode("utf-8", "surrogatepass"), self.mask(form).encode())
-        return content
+        finder, masks = self._in_bytes
+        return _replaced(content.decode("latin-1"), finder, masks).encode("latin-1")
 
-    def may_begin_with(self, character: str) -> bool:
-        """Whether a form begins with it."""
-        return character in self._beginnings
+    def first_part(self, text: str) -> tuple[str, str]:
+        """The text with the secrets masked, as far as it is known; and the rest, which may be the beginning of one."""
+        shown: list[str] = []
+        at, held_from = 0, self._beginnings.one_at_the_end_of(text, 0)
+        for start, form in self._finder.found(text):
+            if start >= held_from:
+                break
+            shown += (text[at:start], self._masks[form])
+            at = start + len(form)
+            if at > held_from:
+                held_from = self._beginnings.one_at_the_end_of(text, at)
+        shown.append(text[at:held_from])
+        return "".join(shown), text[held_from:]
 
-    def mask(self, form: str) -> str:
-        """What stands for it."""
-        return f"[{self._names[form]}]"
-
-    def first_in(self, text: str, start: int) -> re.Match[str] | None:
-        """The next occurrence."""
-        # Nearly always there is none, and to find that out a plain search is many times faster.
-        if not any(text.find(form, start) >= 0 for form in self._telling):
-            return None
-        return self._pattern.search(text, start)
+    @cached_property
+    def _in_bytes(self) -> tuple[Finder, dict[str, str]]:
+        """What to look for in bytes of which each is a character."""
+        masks = {form.encode("utf-8", "surrogatepass").decode("latin-1"): mask for form, mask in self._masks.items()}
+        return Finder(masks.keys()), masks
 
     def _member(self, key: Any, item: Any) -> Any:
         """A picture is left alone: a few characters of a short secret are in any long base64."""
@@ -98,35 +98,22 @@ class MaskedStream:
 
     def feed(self, piece: str) -> str:
         """What can be shown after this piece."""
-        text = self._held + piece
-        shown: list[str] = []
-        at, held_from = 0, self._undecided_from(text, 0)
-        match = self._secrets.first_in(text, 0)
-        while match is not None and match.start() < held_from:
-            shown += (text[at : match.start()], self._secrets.mask(match[0]))
-            at = match.end()
-            if at > held_from:
-                held_from = self._undecided_from(text, at)
-            match = self._secrets.first_in(text, at)
-        self._held = text[held_from:]
-        shown.append(text[at:held_from])
-        return "".join(shown)
+        shown, self._held = self._secrets.first_part(self._held + piece)
+        return shown
 
     def release(self) -> str:
         """What was held, when no more will come."""
         held, self._held = self._held, ""
         return self._secrets.text(held)
 
-    def _undecided_from(self, text: str, at: int) -> int:
-        """From where on the text may be the beginning of a secret that is not all there."""
-        longest = len(self._secrets.forms[0])
-        for start in range(max(at, len(text) - longest + 1), len(text)):
-            if not self._secrets.may_begin_with(text[start]):
-                continue
-            rest = text[start:]
-            if any(len(form) > len(rest) and form.startswith(rest) for form in self._secrets.forms):
-                return start
-        return len(text)
+
+def _replaced(text: str, finder: Finder, masks: Mapping[str, str]) -> str:
+    parts: list[str] = []
+    at = 0
+    for start, form in finder.found(text):
+        parts += (text[at:start], masks[form])
+        at = start + len(form)
+    return "".join((*parts, text[at:])) if parts else text
 
 
 def _forms(value: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +16,7 @@ from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import now
 from hermes_lab.model.runs import Cause, ExecutionResult, Progress
 from hermes_lab.runner.kernels import kernel_spec_of
-from hermes_lab.runner.outcome import Outcome, StopReason, failed, unwritable
+from hermes_lab.runner.outcome import Outcome, StopReason, failed, stopped, unwritable
 from hermes_lab.runner.output import OutputNotebook
 from hermes_lab.runner.protocol import (
     ExecuteNotebook,
@@ -67,34 +68,45 @@ class Preparation:
         self._on_event = on_event
         self._cells = code_cells_of(request.notebook)
         self._progress = Progress(cells_total=len(self._cells))
+        self._stopped: Outcome | None = None
 
     def stop(self, reason: StopReason) -> None:
-        """It does not last: whoever wants it to stop sees it end."""
+        """Have it end before it begins. Once it has begun it does not last: whoever wants it to stop sees it end."""
+        cancelled = reason == "cancelled"
+        message = "The run was cancelled." if cancelled else "The runner was stopped before the run began."
+        self._stopped = stopped(reason, message).ends_run
 
     async def run(self) -> ExecutionEnded:
         """Write the notebook; returns when it is on disk."""
-        request, began = self._request, now()
+        request, began, end = self._request, now(), self._stopped
         notebook = prepared(request)
         spec = specialise(notebook, request)
         if isinstance(spec, Outcome):
             return self._ended(spec)
+        if end is not None:
+            told = {"run_id": request.run_id, "state": end.state, "cause": end.cause}
+            notebook.metadata["hermes"] = from_dict(told)
         output = OutputNotebook(notebook, Path(request.output_path), request.replaces, request.run_id, self._moved)
         try:
             await output.open()
-            self._on_event(
-                ExecutionStarted(run_id=request.run_id, started_at=began, progress=self._progress, cells=self._cells)
-            )
+            if end is None:
+                self._on_event(
+                    ExecutionStarted(
+                        run_id=request.run_id, started_at=began, progress=self._progress, cells=self._cells
+                    )
+                )
             output_hash = await output.close()
-        except OSError as error:
+        except OSError as error:  # what was prepared can be prepared again: nothing is lost that must be kept elsewhere
             return self._ended(unwritable(error))
         result = ExecutionResult(
-            status="success",
-            duration_seconds=(now() - began).total_seconds(),
+            status="success" if end is None else "error",
+            duration_seconds=(now() - began).total_seconds() if end is None else None,
             cells_executed=0,
             scraps=read_scraps(notebook),
         )
-        message = " ".join(filter(None, ("The notebook was prepared; nothing was executed.", output.told)))
-        return self._ended(Outcome("completed", message=message), result, output_hash, output.moved_to)
+        outcome = end or Outcome("completed", message="The notebook was prepared; nothing was executed.")
+        message = " ".join(filter(None, (outcome.message, output.told)))
+        return self._ended(replace(outcome, message=message), result, output_hash, output.moved_to)
 
     def _moved(self, output: Path) -> None:
         self._on_event(

@@ -67,6 +67,8 @@ class SupervisedRunner:
     async def execute(self, request: ExecuteNotebook, on_event: OnEvent) -> ExecutionEnded:
         """See `NotebookRunner.execute`."""
         cancelled = self._cancelled[request.run_id] = asyncio.Event()
+        if request.cancelled:
+            cancelled.set()
         try:
             flight = Flight(request, on_event)
             has_place = await self._places.take(cancelled, flight.queued)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes_lab.engines.paths import Root
+from hermes_lab.engines.regular_files import read_regular
 from hermes_lab.model.errors import NotFound
 from hermes_lab.model.evidence import Environment
 from hermes_lab.model.kernels import KernelDescription
@@ -71,6 +72,8 @@ class Executions:
         self._limits = limits
         self._kernel_spec = kernel_spec
         self._live: dict[str, LiveRun] = {}
+        self._cancelled: set[str] = set()
+        """Those that the runner may not have known of then."""
 
     async def execute(
         self,
@@ -97,6 +100,7 @@ class Executions:
         observing = asyncio.create_task(self._records.observe(run, workplace.document))
         try:
             kernel_spec = await self._spec(run, described)
+            # From here to the runner nothing is awaited: what is cancelled later, the runner is told.
             request = self._request(run, notebook, workplace, secrets or {}, kernel_spec)
             ended = await execute_and_upload(self._runner, request, live.hear)
             output = await asyncio.to_thread(_snapshot, workplace.output, ended)
@@ -109,6 +113,7 @@ class Executions:
         finally:
             observing.cancel()
             del self._live[run.run_id]
+            self._cancelled.discard(run.run_id)
             self._kernels.end(run.run_id)
 
     async def _spec(self, run: Run, described: KernelDescription | None) -> JsonObject | None:
@@ -126,7 +131,9 @@ class Executions:
             _log.exception("How the run %s was made could not be recorded.", live.run.run_id)
 
     async def cancel(self, run_id: str) -> None:
-        """Ask the runner to stop the run."""
+        """Have the run stopped, whether the runner knows of it yet or not."""
+        if run_id in self._live:
+            self._cancelled.add(run_id)
         await self._runner.cancel(run_id)
 
     def current(self, stored: Run) -> Run:
@@ -194,6 +201,7 @@ class Executions:
             limits=self._limits,
             environment=environment,
             sandbox=workplace.sandbox,
+            cancelled=run.run_id in self._cancelled,
         )
 
 
@@ -203,7 +211,7 @@ def _snapshot(asked: Path, ended: ExecutionEnded) -> Snapshot | None:
         return None
     output = Path(ended.output_path) if ended.output_path else asked
     try:
-        snapshot = Snapshot.of(output.read_text(encoding="utf-8"))
+        snapshot = Snapshot.of(read_regular(output).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         _log.warning("The output notebook of a run is gone before it could be kept: %s", error)
         return None

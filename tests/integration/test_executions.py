@@ -64,8 +64,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-async def prepared(store: Store, folder: Path, runner: MeddledWith, records: RunRecords) -> Run:
-    """The end of a run that writes its notebook, as the store has it."""
+def stored(store: Store) -> Run:
+    """A run that writes its notebook."""
     run = Run(
         run_id=new_id(),
         author=Author(kind="human", name="ada"),
@@ -78,6 +78,12 @@ async def prepared(store: Store, folder: Path, runner: MeddledWith, records: Run
         progress=Progress.of(NOTEBOOK),
     )
     store.runs.insert(run)
+    return run
+
+
+async def prepared(store: Store, folder: Path, runner: MeddledWith, records: RunRecords) -> Run:
+    """The end of a run that writes its notebook, as the store has it."""
+    run = stored(store)
     events = Events(lambda _changed: None)
     kernels = Kernels(store, lambda: "http://127.0.0.1", folder)
     executions = Executions(store, events, runner, kernels, records, Limits(), no_spec, Root(folder))
@@ -106,6 +112,28 @@ async def test_a_run_whose_output_is_gone_at_its_end_stays_what_it_came_to(
     assert (ended.state, ended.cause, ended.output_hash) == ("completed", None, None)
     assert ended.result is not None
     assert ended.result.status == "success"
+
+
+@pytest.mark.requirement("RUN-6")
+async def test_a_run_that_is_cancelled_before_its_runner_knows_of_it_is_cancelled(store: Store, tmp_path: Path) -> None:
+    async def spec_of_a_slow_manager(_name: str) -> JsonObject | None:
+        await executions.cancel(run.run_id)
+        return None
+
+    run, runner = stored(store), MeddledWith(Path.exists)
+    executions = Executions(
+        *(store, Events(lambda _changed: None), runner, Kernels(store, lambda: "http://127.0.0.1", tmp_path)),
+        *(RunRecords(store, kernels_here), Limits(), spec_of_a_slow_manager, Root(tmp_path)),
+    )
+    workplace = Workplace(tmp_path, tmp_path / "report.ipynb", tmp_path / "out.ipynb")
+    ended, _ = await executions.execute(run, NOTEBOOK, workplace)
+    await runner.close()
+    assert (ended.state, ended.cause, ended.started_at, ended.message) == (
+        "cancelled",
+        None,
+        None,
+        "The run was cancelled.",
+    )
 
 
 async def test_a_run_whose_record_cannot_be_made_stays_what_it_came_to(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -127,6 +130,26 @@ async def test_each_line_of_a_secret_of_several_lines_is_masked(bench: Bench) ->
     assert text == "[KEY]\n[KEY]\n"
 
 
+async def test_a_long_secret_of_many_lines_is_masked_line_by_line_and_holds_up_nothing(bench: Bench) -> None:
+    key = "\n".join(hashlib.sha512(str(line).encode()).hexdigest()[: 8 + line % 100] for line in range(1000))
+    source = (
+        "import base64\nkey = os.environ['KEY']\nlines = key.splitlines()\n"
+        "for at in range(0, len(key), 1000): print(key[at:at + 1000], end='', flush=True)\n"
+        "print()\nfor line in lines[::7]: print(line[:5], end='', flush=True); print(line[5:], 'kept')\n"
+        "print(base64.b64encode(key.encode()).decode())\ndisplay({'text/html': f'<b>{lines[500]}</b>'}, raw=True)\n"
+        "from comm import create_comm\n"
+        "create_comm(target_name='jupyter.widget', data={'state': {'_model_name': 'M', '_model_module': 'm', 'b': None},"
+        " 'buffer_paths': [['b']]}, buffers=[b'\\xff' + key.encode()])"
+    )
+    async with asyncio.timeout(30):
+        text, asked = await printed(bench, source, KEY=key)
+    assert text == "[KEY]\n" + "[KEY] kept\n" * 143 + "[KEY]\n"
+    assert asked.cell("a")["outputs"][1]["data"]["text/html"] == ["<b>[KEY]</b>"]
+    assert not [line for line in key.splitlines() if line in asked.text]
+    (widget,) = asked.output["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"].values()
+    assert base64.b64decode(widget["buffers"][0]["data"]) == b"\xff[KEY]"
+
+
 @pytest.mark.parametrize(
     ("secrets", "why"),
     [
@@ -135,6 +158,7 @@ async def test_each_line_of_a_secret_of_several_lines_is_masked(bench: Bench) ->
         ({"a b": "abcdefgh"}, "cannot be the name"),
         ({"A=B": "abcdefgh"}, "cannot be the name"),
         ({"T": "abc\0defg"}, "NUL character"),
+        ({"T": "one of two" * 3_300, "U": "the other1" * 3_300}, "longer than 65536"),
     ],
 )
 async def test_a_secret_that_cannot_be_kept_is_refused_and_not_told(bench: Bench, secrets: Json, why: str) -> None:

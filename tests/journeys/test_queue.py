@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients import Client
+from tests.clients import Client, error
 from tests.conftest import StartServer
 from tests.servers import Server
 from tests.streams import followed
@@ -76,6 +76,40 @@ def test_the_first_answer_says_at_which_position_a_run_waits(
     for run in (created, again, *({"run_id": run_id} for run_id in runs)):
         agent.post(f"runs/{run['run_id']}/cancel")
         agent.wait_until_ended(run)
+
+
+@pytest.mark.requirement("RUN-7", "RUN-8")
+def test_a_run_that_waits_to_replace_an_earlier_output_has_none_yet(
+    person: Client, workspace: Workspace, runs: list[str]
+) -> None:
+    earlier = workspace.write("out.ipynb", code("only", "'earlier'"), hermes={"run_id": "earlier"})
+    path = workspace.write("four.ipynb", code("only", "1"))
+    run = person.post("runs", input_path=path, output_path=earlier, overwrite=True).json()
+    assert run["queue_position"] == 3
+    assert error(person.get(f"runs/{run['run_id']}/notebook")) == (404, "no_output")
+    assert error(person.get(f"runs/{run['run_id']}/cells/only")) == (404, "no_output")
+    for run_id in (run["run_id"], *runs):
+        person.post(f"runs/{run_id}/cancel")
+        person.wait_until_ended({"run_id": run_id})
+    assert person.get(f"runs/{run['run_id']}/cells/only").json()["cell"]["source"] == "1"
+
+
+@pytest.mark.requirement("RUN-20", "RUN-6")
+def test_a_notebook_that_was_to_be_prepared_and_is_cancelled_while_it_waits_is_cancelled(
+    agent: Client, workspace: Workspace, runs: list[str]
+) -> None:
+    path = workspace.write("four.ipynb", code("only", "1"))
+    run = agent.post("runs", input_path=path, prepare_only=True).json()
+    assert run["queue_position"] == 3
+    agent.post(f"runs/{run['run_id']}/cancel")
+    ended = agent.wait_until_ended(run)
+    assert (ended["state"], ended["started_at"], ended["result"]["duration_seconds"]) == ("cancelled", None, None)
+    assert (ended["result"]["status"], ended["message"]) == ("error", "The run was cancelled.")
+    written = agent.get(f"runs/{run['run_id']}/notebook").json()["notebook"]["metadata"]
+    assert (written["hermes"]["run_id"], written["hermes"]["state"]) == (run["run_id"], "cancelled")
+    for run_id in runs:
+        agent.post(f"runs/{run_id}/cancel")
+        agent.wait_until_ended({"run_id": run_id})
 
 
 @pytest.mark.requirement("RUN-20", "RUN-2", "RUN-7")
