@@ -138,8 +138,8 @@ async def test_a_long_secret_of_many_lines_is_masked_line_by_line_and_holds_up_n
         "print()\nfor line in lines[::7]: print(line[:5], end='', flush=True); print(line[5:], 'kept')\n"
         "print(base64.b64encode(key.encode()).decode())\ndisplay({'text/html': f'<b>{lines[500]}</b>'}, raw=True)\n"
         "from comm import create_comm\n"
-        "create_comm(target_name='jupyter.widget', data={'state': {'_model_name': 'M', '_model_module': 'm', 'b': None},"
-        " 'buffer_paths': [['b']]}, buffers=[b'\\xff' + key.encode()])"
+        "create_comm(target_name='jupyter.widget', data={'state': {'_model_name': 'M', '_model_module': 'm',"
+        " 'b': None}, 'buffer_paths': [['b']]}, buffers=[b'\\xff' + key.encode()])"
     )
     async with asyncio.timeout(30):
         text, asked = await printed(bench, source, KEY=key)

@@ -101,6 +101,14 @@ async def test_a_run_that_is_cancelled_while_it_waits_executes_nothing(supervise
         assert not first.task.done()
 
 
+async def test_a_run_that_was_cancelled_before_the_runner_knew_of_it_executes_nothing(supervised: Supervised) -> None:
+    async with supervised() as bench:
+        ended, asked = await bench.run(code("a", "open('written', 'w')"), cancelled=True)
+        assert (ended.state, bench.states(ended)) == ("cancelled", ["not_run"])
+        assert asked.output["metadata"]["hermes"]["state"] == "cancelled"
+        assert not (bench.folder / "written").exists()
+
+
 async def test_a_run_is_cancelled_however_early_that_is_asked(supervised: Supervised) -> None:
     async with supervised() as bench:
         asked = bench.start(code("slow", WAITS))
