@@ -64,7 +64,8 @@ class HermesLab(ExtensionApp):
         120.0,
         min=10,
         help="How long the process that executes runs may not answer; then it is killed with its kernels, its runs end "
-        "as interrupted, and a new one is started. The time that the machine sleeps does not count.",
+        "as interrupted, and a new one is started. Until its first answer it has 300 seconds, if that is longer. The "
+        "time that the machine sleeps does not count.",
     ).tag(config=True)
     cell_output_limit_bytes = Integer(
         10_000_000,

@@ -36,6 +36,23 @@ class Late(LocalProvisioner):
         (folder / "late.tmp").rename(folder / "late.pid")
         return connection_info
 
+class Deaf(LocalProvisioner):
+    """Has started its kernel, and waits, as does a task of its own; neither heeds that it is cancelled."""
+    async def launch_kernel(self, cmd, **kwargs):
+        await super().launch_kernel(cmd, **kwargs)
+        self.waiting = asyncio.create_task(self.wait_for_ever())
+        await self.wait_for_ever()
+
+    async def wait_for_ever(self):
+        while True:
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                pass
+
+class Elsewhere(LocalProvisioner):
+    """Works, and may start its kernels on another machine for all that anybody knows."""
+
 class Blocks(LocalProvisioner):
     """Lets nothing else go on in its process while it waits."""
     async def launch_kernel(self, cmd, **kwargs):
@@ -46,6 +63,8 @@ _ENTRY_POINTS = """[jupyter_client.kernel_provisioners]
 test-hangs = provisioners_of_tests:Hangs
 test-hangs-first = provisioners_of_tests:HangsFirst
 test-late = provisioners_of_tests:Late
+test-deaf = provisioners_of_tests:Deaf
+test-elsewhere = provisioners_of_tests:Elsewhere
 test-blocks = provisioners_of_tests:Blocks
 """
 

@@ -21,6 +21,7 @@ from hermes_lab.executor import NotebookExecutor
 from hermes_lab.model.errors import HermesError
 from hermes_lab.model.payload import JsonObject, new_id
 from hermes_lab.model.runs import Cause
+from hermes_lab.runner import patience
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import ExecutionEnded, ExecutionEvent
 
@@ -47,7 +48,7 @@ def run(options: Namespace) -> int:
         _refusals(),
         Echo.open(log=options.log_output, stdout_file=options.stdout_file, stderr_file=options.stderr_file) as echo,
     ):
-        ended = asyncio.run(_executed(options, output, echo))
+        ended = patience.run(_executed(options, output, echo))
     if ended.output_path is not None and scheme_of(output) is None:
         output = ended.output_path
     _print_json(ended, output) if options.json else _print_words(ended, output)

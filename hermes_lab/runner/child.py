@@ -19,6 +19,7 @@ from hermes_lab.model.payload import now
 from hermes_lab.model.runs import Progress
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.lines import LINE_LIMIT, read_lines, to_line
+from hermes_lab.runner.patience import run
 from hermes_lab.runner.protocol import (
     COMMAND,
     CancelExecution,
@@ -122,5 +123,5 @@ def main(arguments: list[str]) -> int:
     commands, events = _take_pipes()
     papermill.load()
     runtime_folder, warm_kernels = arguments
-    asyncio.run(_serve(commands, events, Path(runtime_folder), int(warm_kernels)))
+    run(_serve(commands, events, Path(runtime_folder), int(warm_kernels)))
     return 0

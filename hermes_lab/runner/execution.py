@@ -20,6 +20,7 @@ from hermes_lab.model.runs import ExecutionResult, FailedCell
 from hermes_lab.runner.account import Account
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.kernels import RunKernel
+from hermes_lab.runner.late_starts import LateStarts
 from hermes_lab.runner.masking import Secrets
 from hermes_lab.runner.outcome import (
     CELL_TIMEOUT,
@@ -53,10 +54,12 @@ class Execution:
         runtime_folder: Path | None = None,
         on_message: OnMessage | None = None,
         warm_kernels: WarmKernels | None = None,
+        late_starts: LateStarts | None = None,
     ) -> None:
         self._runtime_folder = runtime_folder
         self._on_message = on_message
         self._warm_kernels = warm_kernels
+        self._late_starts = late_starts
         self._request = request
         self._environments = environments
         self._environment: Environment | None = None
@@ -139,6 +142,7 @@ class Execution:
             sandbox=request.sandbox,
             limits=request.limits,
             warm_kernels=self._warm_kernels,
+            late_starts=self._late_starts,
         )
         describing = asyncio.create_task(self._described(spec))
         orderly = False

@@ -12,6 +12,7 @@ from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.environment import Environments
 from hermes_lab.runner.execution import Execution
 from hermes_lab.runner.kernels import kernel_spec_of
+from hermes_lab.runner.late_starts import LateStarts
 from hermes_lab.runner.outcome import StopReason
 from hermes_lab.runner.pool import WarmKernels
 from hermes_lab.runner.preparation import Preparation
@@ -38,6 +39,7 @@ class InProcessRunner:
         self._on_message = on_message
         self._environments = Environments() if describes else None
         self._warm_kernels = WarmKernels(warm_kernels, runtime_folder) if warm_kernels else None
+        self._late_starts = LateStarts()
         self._describing: asyncio.Task[None] | None = None
         self._executions: dict[str, tuple[Execution | Preparation, asyncio.Task[ExecutionEnded]]] = {}
         self._closing = False
@@ -64,7 +66,8 @@ class InProcessRunner:
         if request.prepare_only:
             return Preparation(request, on_event)
         return Execution(
-            *(request, on_event, self._environments, self._runtime_folder, self._on_message, self._warm_kernels)
+            *(request, on_event, self._environments, self._runtime_folder, self._on_message, self._warm_kernels),
+            self._late_starts,
         )
 
     def prepare(self, kernel_name: str, environment: dict[str, str], kernel_spec: JsonObject | None = None) -> None:
@@ -99,6 +102,7 @@ class InProcessRunner:
             await asyncio.wait({self._describing})
         if self._warm_kernels is not None:
             await self._warm_kernels.close()
+        await self._late_starts.close()
 
     def _stop(self, run_ids: list[str], reason: StopReason) -> None:
         for run_id in run_ids:

@@ -17,6 +17,7 @@ from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject
 from hermes_lab.runner.figures import Cost, Meter, NoMeter
 from hermes_lab.runner.heartbeat import until_frozen
+from hermes_lab.runner.late_starts import LateStarts
 from hermes_lab.runner.launched import LaunchedKernel, provisioner_of
 from hermes_lab.runner.protocol import Limits, Sandbox
 
@@ -79,6 +80,7 @@ class RunKernel:
         sandbox: Sandbox | None = None,
         limits: Limits | None = None,
         warm_kernels: WarmKernels | None = None,
+        late_starts: LateStarts | None = None,
     ) -> None:
         self._kernel_name = kernel_name
         self._spec = spec
@@ -89,6 +91,7 @@ class RunKernel:
         self._sandbox = sandbox
         self._limits = limits or Limits()
         self._warm_kernels = warm_kernels
+        self._late_starts = late_starts
         self._launched: LaunchedKernel | None = None
         self._meter: Meter = NoMeter()
 
@@ -128,6 +131,7 @@ class RunKernel:
             *(self._kernel_name, self._spec, self._run_id, self._working_folder, self._environment),
             self._runtime_folder,
             sandbox=self._sandbox,
+            late_starts=self._late_starts,
         )
         await self._launched.start()
         return self._launched
@@ -138,9 +142,10 @@ class RunKernel:
         return self._started.manager
 
     @property
-    def provisioner_name(self) -> str:
-        """The name of who starts it: Jupyter itself, or a plugin."""
-        return provisioner_of(self._spec)
+    def awaited_provisioner(self) -> str | None:
+        """The name of who starts it, Jupyter itself or a plugin, while that is what its start waits for."""
+        waits = self._launched is not None and self._launched.awaits_provisioner
+        return provisioner_of(self._spec) if waits else None
 
     @property
     def last_words(self) -> str:

@@ -24,12 +24,12 @@ from hermes_lab.engines.injection import compose
 from hermes_lab.runner.descendants import RUN_MARKER, descendants, kill_run
 from hermes_lab.runner.figures import KeptMeter, Meter, NoMeter, PortableMeter
 from hermes_lab.runner.keeping import WORKS_HERE, Keeper, Started
+from hermes_lab.runner.late_starts import LateStarts
 from hermes_lab.runner.patience import ended_within, given_up
 from hermes_lab.runner.protocol import Sandbox
-from hermes_lab.runner.sandboxed import GivenKernelSpec, sandboxed
+from hermes_lab.runner.sandboxed import LOCAL_PROVISIONER, GivenKernelSpec, sandboxed
 
 _LOG = logging.getLogger(__name__)
-_LOCAL = "local-provisioner"
 _SECONDS_BETWEEN_LOOKS = 0.02
 _SECONDS_UNTIL_REAPED = 0.001
 _GRACEFUL_SECONDS = 2.0
@@ -65,6 +65,11 @@ def provisioner_of(spec: KernelSpec) -> str:
     return str(named or KernelProvisionerFactory.instance().default_provisioner_name)
 
 
+def starts_here(spec: KernelSpec) -> bool:
+    """Whether kernels of this spec are processes of this machine, started by Jupyter's own provisioner."""
+    return provisioner_of(spec) == LOCAL_PROVISIONER
+
+
 class LaunchedKernel:
     """One kernel, in a folder and, where that works, under a keeper of its own."""
 
@@ -81,6 +86,7 @@ class LaunchedKernel:
         environment: dict[str, str],
         runtime_folder: Path | None = None,
         sandbox: Sandbox | None = None,
+        late_starts: LateStarts | None = None,
     ) -> None:
         self.is_ipykernel = any("ipykernel" in argument for argument in spec.argv)
         self._spec = spec
@@ -91,7 +97,9 @@ class LaunchedKernel:
         self._keeper: Keeper | None = None
         self._process: psutil.Process | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._cleaning: asyncio.Task[None] | None = None
+        self._late_starts = late_starts or LateStarts()
+        self.awaits_provisioner = False
+        """Whether the start is in the hands of the provisioner now."""
         # Short, private and the kernel's alone: what is in it goes with it.
         self.folder = Path(tempfile.mkdtemp(prefix="hermes-", dir=runtime_folder))
         self._working_folder = working_folder or str(self.folder)
@@ -107,9 +115,9 @@ class LaunchedKernel:
             self._manager.ip = str(self.folder / "sockets" / "k")
 
     def _transport(self) -> str:
-        """Unix sockets where the kernel is known to speak them, else loopback TCP."""
+        """Unix sockets where the kernel is here and known to speak them, else TCP."""
         fits = len(os.fsencode(self.folder)) + len("/kernel-ipc-1") <= _SOCKET_PATH_LIMIT
-        return "ipc" if self.is_ipykernel and fits else "tcp"
+        return "ipc" if self.is_ipykernel and starts_here(self._spec) and fits else "tcp"
 
     async def start(self) -> None:
         """Start the process and connect to it; whether it answers is for the caller to find out.
@@ -126,13 +134,14 @@ class LaunchedKernel:
     async def _start(self) -> None:
         if self._sandbox is not None:
             await self._shut_in(self._sandbox)
-        self._keeper = Keeper(with_cgroup=True) if WORKS_HERE and self._is_local() else None
+        self._keeper = Keeper(with_cgroup=True) if WORKS_HERE and starts_here(self._spec) else None
         self._manager.wrap = self._keeper.command if self._keeper else None
         # History on disk is of no use to a run, and costs it a tenth of its time.
         arguments = ["--HistoryManager.hist_file=:memory:"] if self.is_ipykernel else []
         inherited = {"pass_fds": self._keeper.pass_fds} if self._keeper else {}
         try:
             with self._log.open("ab") as log:
+                self.awaits_provisioner = True
                 await self._manager.start_kernel(
                     cwd=self._working_folder,
                     env=self._environment,
@@ -141,6 +150,7 @@ class LaunchedKernel:
                     stderr=log,
                     **inherited,
                 )
+                self.awaits_provisioner = False
             if self._keeper is not None:
                 await self._keeper.attach()
         except BaseException:
@@ -214,7 +224,7 @@ class LaunchedKernel:
         """End the kernel and every process that it started, and remove its files. Also one that is still starting."""
         if self._starting is not None and not self._starting.done() and not await given_up(self._starting):
             _LOG.warning("The provisioner %r does not heed that it is cancelled.", provisioner_of(self._spec))
-            self._starting.add_done_callback(self._clean_up_late)
+            self._late_starts.add(self._starting, self._mark, lambda: self.stop(gracefully=False))
         if hasattr(self, "exited"):
             await self._end(gracefully=gracefully)
             self.client.stop_channels()
@@ -223,12 +233,6 @@ class LaunchedKernel:
             await self._end_half_started()
         await self._of_provisioner(self._manager.cleanup_resources(), "clean up after its kernel")
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
-
-    def _clean_up_late(self, starting: asyncio.Task[None]) -> None:
-        """It has started its kernel after all, or failed to."""
-        if not starting.cancelled() and starting.exception() is not None:
-            _LOG.warning("A start that was given up has failed: %r", starting.exception())
-        self._cleaning = asyncio.create_task(self.stop(gracefully=False))
 
     async def _end_half_started(self) -> None:
         """What a start that came to no end has left, if it came that far."""
@@ -283,6 +287,11 @@ class LaunchedKernel:
 
     async def _shut_in(self, sandbox: Sandbox) -> None:
         """Have the kernel start in a sandbox; the keeper stays outside."""
+        if not starts_here(self._spec):
+            raise OSError(
+                f"Kernels of the provisioner {provisioner_of(self._spec)!r} cannot be shut in a sandbox: that is on "
+                "this machine, and started by Jupyter's own."
+            )
         if not self.is_ipykernel:
             raise OSError("The sandbox is for kernels that are known to speak over Unix sockets: those of ipykernel.")
         if self._manager.transport != "ipc":
@@ -292,10 +301,6 @@ class LaunchedKernel:
         )
         self._spec = inside
         self._manager.kernel_spec_manager = GivenKernelSpec(inside)
-
-    def _is_local(self) -> bool:
-        """Whether the kernel will be a process of this machine, started by Jupyter's own provisioner."""
-        return provisioner_of(self._spec) == _LOCAL
 
     def _local_process(self) -> psutil.Process | None:
         """The kernel's process, or its keeper's; none where it runs on another machine, or is gone already."""

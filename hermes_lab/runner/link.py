@@ -57,7 +57,8 @@ class Link:
         self._end = "ended"
         self.was_useful = False
         """Whether it has brought any run to its end."""
-        self.lost: asyncio.Task[None] = asyncio.create_task(self._listen())
+        self._hearing = asyncio.create_task(self._hear())
+        self.lost: asyncio.Task[None] = asyncio.create_task(self._until_lost())
         """Done when the process is gone and cleaned up after."""
         self._watching = asyncio.create_task(self._watch())
 
@@ -118,7 +119,8 @@ class Link:
         finally:
             del self._flights[run_id]
         if not flight.ended.done():
-            raise LinkLost(f"The runner process {self._end} while the run went on.")
+            when = "while the run went on" if flight.started else "before the run began"
+            raise LinkLost(f"The runner process {self._end} {when}.")
 
     async def cancel(self, run_id: str) -> None:
         """Ask for the end of a run, if it is here."""
@@ -138,6 +140,7 @@ class Link:
         done, _ = await asyncio.wait({self.lost}, timeout=_EXIT_SECONDS)
         if not done:
             self._kill_at_once()
+            await self._until_unheard()
             await self.lost
 
     async def _tell(self, command: Command) -> None:
@@ -147,7 +150,7 @@ class Link:
                 self._commands.write(to_line(command))
                 await self._commands.drain()
 
-    async def _listen(self) -> None:
+    async def _hear(self) -> None:
         async for line in read_lines(self._events):
             event = EVENT.validate_python(line)
             self._answered.set()
@@ -156,6 +159,9 @@ class Link:
             self.was_useful = self.was_useful or event.kind == "ended"
             if event.run_id in self._flights:
                 self._flights[event.run_id].heard(event)
+
+    async def _until_lost(self) -> None:
+        await asyncio.wait({self._hearing})
         self._watching.cancel()
         if not await self._cleaned_up():
             for run_id in list(self._flights):
@@ -163,6 +169,8 @@ class Link:
         if self._keeper is not None:
             self._keeper.close()
         await asyncio.to_thread(shutil.rmtree, self._runtime_folder, ignore_errors=True)
+        if not self._hearing.cancelled():
+            self._hearing.result()  # a defect of ours
 
     async def _cleaned_up(self) -> bool:
         """Wait until the runner's keeper has seen to what the runner left behind; whether it has."""
@@ -178,12 +186,20 @@ class Link:
 
     async def _watch(self) -> None:
         """Kill the runner when its event loop turns no more: it was stopped, or something blocks it."""
-        await self._until_silent(self._unresponsive_seconds)
-        self._end = f"did not answer for {self._unresponsive_seconds:g} seconds and was killed"
+        seconds = await self._until_silent(self._unresponsive_seconds)
+        self._end = f"did not answer for {seconds:g} seconds and was killed"
         _LOG.error("The runner process %s %s.", self.pid, self._end)
         self._kill_runner()
+        await self._until_unheard()
 
-    async def _until_silent(self, limit: float) -> None:
+    async def _until_unheard(self) -> None:
+        """It was killed. One that waits for a disk that is gone does not end at that, and is lost all the same."""
+        await asyncio.wait({self._hearing}, timeout=_KILLED_SECONDS)
+        if self._hearing.cancel():
+            _LOG.error("The runner process %s was killed and has not ended.", self.pid)
+
+    async def _until_silent(self, limit: float) -> float:
+        """The seconds for which it was silent, when that is longer than it may be."""
         pause = min(limit / _PINGS_EACH_LIMIT, _LONGEST_PAUSE_SECONDS)
         allowed, silent = max(limit, _START_SECONDS), 0.0
         self._ping()
@@ -197,6 +213,7 @@ class Link:
             allowed, silent = limit, 0.0
             await asyncio.sleep(pause)
             self._ping()
+        return allowed
 
     def _ping(self) -> None:
         """Without waiting for those who write: what they have to say may be too much for one who does not read."""

@@ -2,7 +2,7 @@
 
 Only ipykernel's, of which is known how to give them the folder and the variables of a run afterwards. Everything else
 starts when it is wanted: other languages, kernels in a sandbox, kernels whose start the run's variables bear upon, and
-those that execute code of the person's at their start.
+those that execute code of the person's at their start, and those that a plugin starts, maybe elsewhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hermes_lab.runner import handing_out
 from hermes_lab.runner.calm import Calm
 from hermes_lab.runner.handing_out import NotAnswered
 from hermes_lab.runner.kernels import kernel_spec_of
-from hermes_lab.runner.launched import LaunchedKernel
+from hermes_lab.runner.launched import LaunchedKernel, starts_here
 
 _LOG = logging.getLogger(__name__)
 _KINDS_REMEMBERED = 2
@@ -54,6 +54,8 @@ class Kind:
         """The kind of kernel that this is; None for one that has to start when it is wanted."""
         late = [name for name in environment if name != "PYTHONPATH" and _READ_AT_START.match(name)]
         if late or not any("ipykernel" in argument for argument in spec.argv):
+            return None
+        if not starts_here(spec):  # on a cluster each one costs; and a plugin may block the runner before any run
             return None
         described = json.dumps({**spec.to_dict(), "resource_dir": spec.resource_dir}, sort_keys=True)
         return cls(kernel_name, described, environment.get("PYTHONPATH", ""))

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
@@ -14,6 +15,9 @@ from hermes_lab.engines.interpreters import interpreter, program_of
 from hermes_lab.engines.sandbox import Enclosure
 from hermes_lab.engines.sandbox_probe import probe
 from hermes_lab.runner.protocol import Sandbox
+
+LOCAL_PROVISIONER: Final = "local-provisioner"
+"""Jupyter's own, which starts processes of this machine."""
 
 
 class GivenKernelSpec(KernelSpecManager):
@@ -64,7 +68,8 @@ def sandboxed(
         language=spec.language,
         # A signal would reach bubblewrap, and end the kernel.
         interrupt_mode="message",
-        metadata={name: value for name, value in spec.metadata.items() if name != "kernel_provisioner"},
+        # The server's default may be another one.
+        metadata={**spec.metadata, "kernel_provisioner": {"provisioner_name": LOCAL_PROVISIONER, "config": {}}},
         resource_dir=spec.resource_dir,
     )
     return inside, enclosure.environment(os.environ, environment)

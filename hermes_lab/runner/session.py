@@ -96,26 +96,31 @@ class Session:
         """Whoever starts the kernel may be a plugin, which raises what it likes, or never comes back."""
         starting = asyncio.create_task(self._kernel.start())
         await self._wait(starting, timeout=self._request.limits.start_seconds)
+        awaited = self._kernel.awaited_provisioner
         if await _finished(starting):
             error = "its provisioner gave up" if starting.cancelled() else starting.exception()
             return failed("kernel_failed_to_start", f"The kernel cannot be started: {error}") if error else None
         if self._stop.done():
             return self._stopped().ends_run
-        how = f"did not start the kernel in {self._request.limits.start_seconds:g} seconds"
-        message = f"The provisioner {self._kernel.provisioner_name!r} {how}. {self._kernel.last_words}"
-        return failed("kernel_failed_to_start", message.strip())
+        seconds = f"in {self._request.limits.start_seconds:g} seconds"
+        why = f"The kernel was not started {seconds}"
+        if awaited is not None:
+            why = f"The provisioner {awaited!r} did not start the kernel {seconds}"
+        return failed("kernel_failed_to_start", f"{why}. {self._kernel.last_words}".strip())
 
     async def _until_ready(self, client: CellClient, left: float) -> Outcome | None:
         """``left`` are the seconds that it still has, of all that its start may take."""
-        seconds = self._request.limits.start_seconds
+        limit, left = self._request.limits.start_seconds, max(round(left, 1), 0.0)
         ready = asyncio.create_task(client.ready())
-        await self._wait(ready, timeout=max(left, 0.0))
+        await self._wait(ready, timeout=left)
         if await _finished(ready):
             return None
         if self._stop.done():
             return self._stopped().ends_run
         _raise_where_broken(client)
-        why = f"did not answer in {seconds:g} seconds"
+        why = f"did not answer in {left:g} seconds"
+        if left < limit:
+            why += f", which its start had left it of {limit:g}"
         if self._kernel.frozen.done():
             why = "stopped answering before it was ready"
         if self._kernel.exited.done():

@@ -100,7 +100,7 @@ class SupervisedRunner:
                 await self._link.close()
 
     async def _fly(self, flight: Flight, cancelled: asyncio.Event) -> ExecutionEnded:
-        pid = None
+        pid, last = None, ""
         for _ in range(_ATTEMPTS):
             if self._closing:
                 return flight.lost("The runner was closed before the run began.", None)
@@ -113,9 +113,10 @@ class SupervisedRunner:
             except LinkLost as lost:
                 if flight.started:
                     return await asyncio.to_thread(flight.lost, str(lost), pid)
-                continue  # nothing of it was executed, so it may be tried again
+                last = str(lost)  # nothing of it was executed, so it may be tried again
+                continue
             return flight.ended.result()
-        return flight.lost("The runner process ends whenever it is started; its log says why.", pid)
+        return flight.lost(f"{last} So it was {_ATTEMPTS} times; the log says more.", pid)
 
     async def _current_link(self) -> Link:
         async with self._opening:

@@ -9,9 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 from hermes_lab.runner.in_process import InProcessRunner
 from hermes_lab.runner.protocol import Sandbox
+from tests.kernel_provisioners import provisioned
 from tests.processes import process_with
 from tests.run_requests import Bench, is_alive, until
 from tests.sandboxes import needs_sandbox
@@ -167,3 +169,26 @@ async def test_where_there_is_no_bubblewrap_nothing_runs(
     assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
     assert "install the package `bubblewrap`" in str(ended.message)
     assert not (bench.folder / "executed").exists()
+
+
+async def test_a_kernel_that_somebody_else_should_start_is_not_started_here_instead(
+    bench: Bench, sandbox: Sandbox
+) -> None:
+    """Where kernels are on another machine, code is not to run on this one."""
+    program = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    elsewhere = {**provisioned("elsewhere", program), "resource_dir": str(bench.folder)}
+    ended, _ = await bench.run(code("writes", WRITES), kernel_spec=elsewhere, sandbox=sandbox)
+    assert (ended.state, ended.cause) == ("failed", "kernel_failed_to_start")
+    assert "'elsewhere' cannot be shut in a sandbox" in (ended.message or "")
+    assert not (bench.folder / "written.txt").exists()
+
+
+async def test_a_kernel_of_this_machine_is_started_by_jupyter_itself_whatever_the_default_is(
+    bench: Bench, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one in the sandbox, too, whose kernel spec is our own."""
+    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "elsewhere")
+    program = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    here = {**provisioned("local-provisioner", program), "resource_dir": str(bench.folder)}
+    ended, _ = await bench.run(code("writes", WRITES), kernel_spec=here, sandbox=sandbox)
+    assert (ended.state, ended.message) == ("completed", None)
