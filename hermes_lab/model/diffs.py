@@ -14,8 +14,20 @@ NOTEBOOK_CHANGE_ID = "notebook"
 """The change_id of the one change that concerns the notebook's own metadata and not a cell."""
 
 
+class WordEdit(Payload):
+    """A run of words that differs inside a hunk, as character offsets into its `before` and its `after`."""
+
+    before_start: int
+    before_end: int
+    after_start: int
+    after_end: int
+
+
 class Hunk(Payload):
-    """A run of lines that differs. Line numbers count from 0; `before` and `after` keep their line ends."""
+    """A run of lines that differs. Line numbers count from 0; `before` and `after` keep their line ends.
+
+    ``words`` is empty where lines were only added or removed, and where hardly a word is left of what was there.
+    """
 
     hunk_id: str
     base_start: int
@@ -24,6 +36,7 @@ class Hunk(Payload):
     remote_lines: int
     before: str
     after: str
+    words: list[WordEdit] = Field(default_factory=list)
 
 
 class Move(Payload):
@@ -52,6 +65,8 @@ class Change(Payload):
     hunks: list[Hunk] = Field(default_factory=list)
     move: Move | None = None
     metadata_keys: list[str] = Field(default_factory=list, description="Metadata keys that differ")
+    lines_added: int = Field(default=0, description="Lines of source that remote has and base has not")
+    lines_removed: int = Field(default=0, description="Lines of source that base has and remote has not")
     summary: str = Field(description="The change in words")
 
 
@@ -72,12 +87,21 @@ class NotebookSource(Payload):
 
 
 class CreateDiff(Payload):
-    """Compare two notebooks: from base to remote. The three switches use nbdime's names."""
+    """Compare two notebooks: from base to remote. The switches and ``ignore`` use nbdime's names."""
 
     base: NotebookSource
     remote: NotebookSource
-    outputs: bool = Field(default=True, description="Compare outputs and execution counts")
+    sources: bool = Field(default=True, description="Compare the sources of cells")
+    outputs: bool = Field(default=True, description="Compare outputs")
+    attachments: bool = Field(default=True, description="Compare attachments")
     metadata: bool = Field(default=True, description="Compare metadata")
+    id: bool = Field(default=True, description="Compare cell ids")
+    details: bool = Field(default=True, description="Compare what no other switch names, such as execution counts")
+    ignore: dict[str, bool | list[str]] = Field(
+        default_factory=dict,
+        description="nbdime's `Ignore`: a path such as `/metadata` or `/cells/*/metadata` -> true for all of it, or "
+        "the keys to leave out",
+    )
 
 
 class ChangeCounts(Payload):

@@ -7,12 +7,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hermes_lab.model.actors import Author
+from hermes_lab.model.decisions import ChangeDecision, Decision
+from hermes_lab.model.evidence_comparisons import ComparedCell, FileChange, ScrapChange, UsedTool
 from hermes_lab.model.payload import IdempotencyKey, Payload, Sha256, UtcTime, WaitRequest
 from hermes_lab.model.runs import ExecutionResult, Progress, RunState
 
 EvidenceState = Literal["pending", "running", "completed", "failed"]
 Verdict = Literal["green", "red"]
-ScrapChangeKind = Literal["added", "removed", "changed", "same"]
+StaleBecause = Literal["base", "proposal", "environment"]
 
 
 class Environment(Payload):
@@ -33,19 +35,24 @@ class EvidenceRun(Payload):
     result: ExecutionResult | None = None
 
 
-class ScrapChange(Payload):
-    """A scrap before and after; a side where it was not glued is null, and ``change`` says so."""
-
-    name: str
-    before: Any = None
-    after: Any = None
-    change: ScrapChangeKind
-
-
 class CreateEvidence(Payload):
-    """Run base and proposal with the same parameters in scratch copies of the working folder."""
+    """Run base and proposal with the same parameters in scratch copies of the working folder.
+
+    With ``decisions``, what runs is exactly the notebook that a merge with these decisions would write now, and the
+    base is the document as it is now.
+    """
 
     proposal_id: str
+    decisions: dict[str, Decision] | None = Field(default=None, description="Default: the proposal as a whole")
+    repeat_base: bool = Field(
+        default=False, description="Run the base twice, to tell what varies by itself from what the change changes"
+    )
+    include: list[str] | None = Field(
+        default=None,
+        max_length=1000,
+        description="What the scratch copies hold besides the notebook: glob patterns from its folder. Default: all of "
+        "the folder",
+    )
     parameters: dict[str, Any] = Field(default_factory=dict)
     allow_unknown: bool = Field(
         default=False, description="Inject parameters too that neither notebook's cell tagged `parameters` has"
@@ -76,15 +83,26 @@ class Evidence(Payload):
     sandboxed: bool = Field(default=False, description="Whether its kernels are shut off from the rest of the machine")
     verdict: Verdict | None = None
     stale: bool = False
+    stale_because: list[StaleBecause] = Field(default_factory=list, description="What differs from what ran")
     message: str | None = Field(default=None, description="Why it failed or is red, in words")
     base_hash: Sha256 | None
     proposal_hash: Sha256
+    decisions: dict[str, ChangeDecision] | None = None
+    code_hash: Sha256 | None = Field(
+        default=None, description="Of the notebook that ran as the proposal, without results; a merge compares it"
+    )
+    repeat_base: bool = False
+    include: list[str] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: float | None = None
     environment: Environment | None = None
     base: EvidenceRun | None = None
+    base_again: EvidenceRun | None = None
     proposal: EvidenceRun | None = None
+    cells: list[ComparedCell] = Field(default_factory=list, description="In the order of the proposal")
     scraps: list[ScrapChange] = Field(default_factory=list)
+    files: list[FileChange] = Field(default_factory=list)
+    tools: list[UsedTool] = Field(default_factory=list, description="In the order of the calls")
     created_at: UtcTime
     started_at: UtcTime | None = None
     ended_at: UtcTime | None = None
@@ -105,17 +123,3 @@ class DecideEvidence(Payload):
 
     evidence_id: str
     decision: Literal["allow", "deny"]
-
-
-def compare_scraps(before: dict[str, Any], after: dict[str, Any]) -> list[ScrapChange]:
-    """Every scrap of either run, by name, with what became of it."""
-    return [_compare(name, before, after) for name in sorted(before.keys() | after.keys())]
-
-
-def _compare(name: str, before: dict[str, Any], after: dict[str, Any]) -> ScrapChange:
-    if name not in before:
-        return ScrapChange(name=name, after=after[name], change="added")
-    if name not in after:
-        return ScrapChange(name=name, before=before[name], change="removed")
-    change: ScrapChangeKind = "same" if before[name] == after[name] else "changed"
-    return ScrapChange(name=name, before=before[name], after=after[name], change=change)

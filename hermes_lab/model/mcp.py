@@ -11,11 +11,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.diffs import ChangeCounts, ChangeKind
-from hermes_lab.model.evidence import EvidenceState, ScrapChange, Verdict
+from hermes_lab.model.evidence import EvidenceState, Verdict
+from hermes_lab.model.evidence_comparisons import ScrapChange
 from hermes_lab.model.notebooks import GetNotebook
 from hermes_lab.model.payload import JsonObject, Payload, Sha256, WaitSeconds
-from hermes_lab.model.proposals import ChangeDecision, ChangeState, GetProposal, Merge, ProposalState, Review
+from hermes_lab.model.proposals import ChangeState, GetProposal, Merge, ProposalState, Review
 from hermes_lab.model.runs import Cause, CreateRun, ExecutionResult, FailedCell, Progress, RunState
 
 _NEXT_STEP = Field(default=None, description="What to do now, in words")

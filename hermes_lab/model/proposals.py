@@ -5,12 +5,14 @@ A proposal lives beside its document, which stays byte-identical until a person 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from hermes_lab.model.actors import Author
 from hermes_lab.model.cell_operations import CellOperation
+from hermes_lab.model.decisions import ChangeDecision, Decision
+from hermes_lab.model.dependencies import DependencyNote
 from hermes_lab.model.diffs import Change
 from hermes_lab.model.errors import IllegalTransition
 from hermes_lab.model.evidence import Evidence
@@ -23,12 +25,12 @@ from hermes_lab.model.payload import (
     UtcTime,
     WaitRequest,
 )
+from hermes_lab.model.risks import RiskNote, Touches
 
 ProposalState = Literal["open", "merged", "rejected", "withdrawn", "superseded"]
 ChangeState = Literal["pending", "applied", "rejected"]
 ReviewVerdict = Literal["accept", "reject", "comment"]
 EvidenceWord = Literal["none", "awaiting_approval", "pending", "running", "green", "red", "failed"]
-Resolution = Literal["local", "remote", "both", "edited"]
 
 _FOLLOWS: dict[ProposalState, frozenset[ProposalState]] = {
     "open": frozenset({"merged", "rejected", "withdrawn", "superseded"}),
@@ -40,43 +42,16 @@ _FOLLOWS: dict[ProposalState, frozenset[ProposalState]] = {
 }
 
 
-class ChangeDecision(Payload):
-    """What a person decides about one change.
-
-    ``hunks`` accepts or rejects single hunks of a `modify` (a hunk not named follows ``decision``); ``text`` is the
-    source that the person wants instead of the proposed one; ``resolution`` settles a conflict.
-    """
-
-    decision: Literal["accept", "reject", "undecided"]
-    hunks: dict[str, Literal["accept", "reject"]] | None = None
-    text: str | None = Field(default=None, max_length=5_000_000)
-    resolution: Resolution | None = None
-    comment: str | None = Field(default=None, max_length=10_000)
-
-    @model_validator(mode="after")
-    def _edited_needs_text(self) -> ChangeDecision:
-        if self.resolution == "edited" and self.text is None:
-            raise ValueError("the resolution 'edited' needs `text`")
-        return self
-
-
-def _from_word(value: object) -> object:
-    return {"decision": value} if isinstance(value, str) else value
-
-
-Decision = Annotated[
-    ChangeDecision,
-    BeforeValidator(_from_word, json_schema_input_type=Literal["accept", "reject", "undecided"] | ChangeDecision),
-]
-"""A ChangeDecision, or the bare word as its short form."""
-
-
 class ProposedChange(Change):
     """A change of a proposal, with what became of it."""
 
     state: ChangeState = "pending"
     decision: ChangeDecision | None = None
     rationale: str | None = None
+    touches: list[Touches] = Field(
+        default_factory=list, description="What differs; `whitespace` where the source differs in nothing else"
+    )
+    risks: list[RiskNote] = Field(default_factory=list, description="In the order of their lines")
 
 
 class CreateProposal(Payload):
@@ -88,6 +63,9 @@ class CreateProposal(Payload):
     rationale: str = Field(default="", max_length=50_000, description="Markdown")
     notebook: Notebook | None = None
     operations: list[CellOperation] | None = Field(default=None, min_length=1, max_length=10_000)
+    rationales: dict[str, str] = Field(
+        default_factory=dict, description='Why each change is wanted, by cell id ("notebook" for its metadata)'
+    )
     supersedes: str | None = Field(
         default=None,
         description="proposal_id of an own open proposal on the same path that this one replaces",
@@ -143,8 +121,23 @@ class Merge(Payload):
     applied: list[str] = Field(description="change_ids")
 
 
+class EarlierProposal(Payload):
+    """A version that was superseded, and what was said about it."""
+
+    proposal_id: str
+    title: str
+    author: Author
+    state: ProposalState
+    created_at: UtcTime
+    reviews: list[Review]
+
+
 class Proposal(Payload):
-    """A proposal as it stands now. ``stale``, ``conflicted`` and ``document_missing`` are derived at each read."""
+    """A proposal as it stands now.
+
+    ``stale``, ``conflicted``, ``document_missing``, ``dependencies``, ``earlier`` and ``evidence`` are derived at
+    each read.
+    """
 
     proposal_id: str
     version: int = 0
@@ -161,6 +154,11 @@ class Proposal(Payload):
     current_hash: Sha256 | None = None
     supersedes: str | None = None
     superseded_by: str | None = None
+    reverts: str | None = Field(default=None, description="merge_id of the merge that this proposal undoes")
+    earlier: list[EarlierProposal] = Field(default_factory=list, description="What it superseded, oldest first")
+    dependencies: list[DependencyNote] = Field(
+        default_factory=list, description="What would miss a name if it were merged as it is decided now"
+    )
     changes: list[ProposedChange]
     evidence: list[Evidence] = Field(default_factory=list, description="Newest first")
     reviews: list[Review] = Field(default_factory=list, description="Oldest first")
@@ -249,7 +247,44 @@ class MergeProposal(Payload):
 
     proposal_id: str
     expected_hash: Sha256 | None = Field(default=None, description="Merge only if the document still has this hash")
+    outputs: Literal["drop", "evidence"] = Field(
+        default="drop",
+        description="What changed cells get for outputs: none, or those that the evidence of exactly this merge has",
+    )
     idempotency_key: IdempotencyKey = None
+
+
+class RevertProposal(Payload):
+    """Propose the exact inverse of a merge against what the document is now; of the last one unless named."""
+
+    proposal_id: str
+    merge_id: str | None = None
+    idempotency_key: IdempotencyKey = None
+
+
+class RelocateProposal(Payload):
+    """Point an open proposal at where its document is now."""
+
+    proposal_id: str
+    path: str = Field(min_length=1)
+
+
+class PreviewMerge(Payload):
+    """What a merge would write, without writing it: with these decisions, or with those that are taken."""
+
+    proposal_id: str
+    decisions: dict[str, Decision] | None = Field(default=None, description="Default: those of the reviews")
+
+
+class MergePreview(Payload):
+    """The notebook that a merge would write now; with conflicts it would not."""
+
+    proposal_id: str
+    current_hash: Sha256 | None = Field(description="null where the document is not there")
+    notebook: Notebook
+    applied: list[str] = Field(description="change_ids")
+    conflicts: list[Conflict]
+    dependencies: list[DependencyNote]
 
 
 class WithdrawProposal(Payload):

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hermes_lab.model.decisions import ChangeDecision, Resolution
 from hermes_lab.model.diffs import Change
 from hermes_lab.model.payload import JsonObject
-from hermes_lab.model.proposals import ChangeDecision, Conflict, Resolution
+from hermes_lab.model.proposals import Conflict
 from hermes_lab.services.cell_parts import (
     differing_keys,
     retyped,

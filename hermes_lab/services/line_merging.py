@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from hermes_lab.model.decisions import Resolution
 from hermes_lab.model.diffs import Hunk
-from hermes_lab.model.proposals import Resolution
 
 
 def hunks(before: str, after: str) -> list[Hunk]:

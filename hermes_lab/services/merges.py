@@ -9,9 +9,10 @@ from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import serialise
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.claims import Claim
+from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.errors import Conflict, HermesError, IllegalTransition, MergeConflict, NotFound
 from hermes_lab.model.payload import Notebook, new_id, now
-from hermes_lab.model.proposals import ChangeDecision, Merge, MergeProposal, Proposal, ProposedChange
+from hermes_lab.model.proposals import Merge, MergeProposal, Proposal, ProposedChange
 from hermes_lab.model.writes import Write
 from hermes_lab.services.events import Events
 from hermes_lab.services.merging import Merged, is_wanted, merge

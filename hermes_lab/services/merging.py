@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.diffs import Change
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject, Notebook, sha256
-from hermes_lab.model.proposals import ChangeDecision, Conflict
+from hermes_lab.model.proposals import Conflict
 from hermes_lab.services.cell_alignment import Alignment, align
 from hermes_lab.services.cell_merging import Conflicts, accepted_cell, merge_cell, merge_keys
 from hermes_lab.services.cell_ordering import Landmarks, place

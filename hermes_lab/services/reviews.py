@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.claims import Claim
+from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.errors import IllegalTransition
 from hermes_lab.model.payload import new_id, now
-from hermes_lab.model.proposals import (
-    ChangeDecision,
-    Comment,
-    Proposal,
-    ProposalState,
-    ProposedChange,
-    Review,
-    ReviewProposal,
-)
+from hermes_lab.model.proposals import Comment, Proposal, ProposalState, ProposedChange, Review, ReviewProposal
 from hermes_lab.services.events import Events
 from hermes_lab.services.merging import check_decisions, is_wanted
 from hermes_lab.services.views import ProposalViews

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hermes_lab.model.evidence import compare_scraps
+from hermes_lab.model.evidence_comparisons import ScrapChange, ScrapChangeKind
 from hermes_lab.model.runs import Run
 
 
@@ -21,3 +21,17 @@ def judged(base: Run | None, proposed: Run) -> dict[str, Any]:
     if base is not None and base.state != "completed":
         message = "The notebook as it is now does not run to its end; with the proposal it does."
     return {**fields, "state": "completed", "verdict": "green", "message": message}
+
+
+def compare_scraps(before: dict[str, Any], after: dict[str, Any]) -> list[ScrapChange]:
+    """Every scrap of either run, by name, with what became of it."""
+    return [_compare(name, before, after) for name in sorted(before.keys() | after.keys())]
+
+
+def _compare(name: str, before: dict[str, Any], after: dict[str, Any]) -> ScrapChange:
+    if name not in before:
+        return ScrapChange(name=name, after=after[name], change="added")
+    if name not in after:
+        return ScrapChange(name=name, before=before[name], change="removed")
+    change: ScrapChangeKind = "same" if before[name] == after[name] else "changed"
+    return ScrapChange(name=name, before=before[name], after=after[name], change=change)

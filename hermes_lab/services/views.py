@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import parse
+from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.errors import Conflict, HermesError, InvalidRequest, NotFound
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.payload import Notebook
-from hermes_lab.model.proposals import ChangeDecision, EvidenceWord, Proposal, ProposalSummary, ProposedChange
+from hermes_lab.model.proposals import EvidenceWord, Proposal, ProposalSummary, ProposedChange
 from hermes_lab.services.merging import merge
 from hermes_lab.store import Store
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_lab.engines import notebook_format
+from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.errors import InvalidRequest
-from hermes_lab.model.proposals import ChangeDecision, Conflict
+from hermes_lab.model.proposals import Conflict
 from hermes_lab.services.cell_parts import without_results
 from hermes_lab.services.diffing import diff_notebooks
 from hermes_lab.services.line_merging import merge_texts

@@ -687,6 +687,18 @@ export interface components {
        */
       metadata_keys: string[];
       /**
+       * Lines Added
+       * @description Lines of source that remote has and base has not
+       * @default 0
+       */
+      lines_added: number;
+      /**
+       * Lines Removed
+       * @description Lines of source that base has and remote has not
+       * @default 0
+       */
+      lines_removed: number;
+      /**
        * Summary
        * @description The change in words
        */
@@ -831,6 +843,127 @@ export interface components {
       text: string;
     };
     /**
+     * ComparedCell
+     * @description A cell of the executions, by its id. A side where the cell is not, or did not run, is null.
+     *
+     *     `nondeterministic`: the cell differs between two executions of the base; the change is not to blame.
+     */
+    ComparedCell: {
+      /** Cell Id */
+      cell_id: string;
+      /**
+       * Verdict
+       * @enum {string}
+       */
+      verdict:
+        'same' | 'changed' | 'nondeterministic' | 'failed' | 'fixed' | 'not_run' | 'new' | 'gone';
+      /**
+       * State Before
+       * @default null
+       */
+      state_before: ('not_run' | 'running' | 'completed' | 'failed' | 'died' | 'cancelled') | null;
+      /**
+       * State After
+       * @default null
+       */
+      state_after: ('not_run' | 'running' | 'completed' | 'failed' | 'died' | 'cancelled') | null;
+      /**
+       * Seconds Before
+       * @default null
+       */
+      seconds_before: number | null;
+      /**
+       * Seconds After
+       * @default null
+       */
+      seconds_after: number | null;
+      /** Outputs */
+      outputs: components['schemas']['ComparedOutput'][];
+      /**
+       * Stderr
+       * @description From the base's stderr to the proposal's
+       */
+      stderr: components['schemas']['Hunk'][];
+      /**
+       * New Warnings
+       * @description Lines of stderr that warn, and did not before
+       */
+      new_warnings: string[];
+      /**
+       * Nbval
+       * @description nbval's verdict in its lax mode, with the base's execution as the reference
+       * @default null
+       */
+      nbval: ('passed' | 'failed' | 'skipped') | null;
+      /**
+       * Nbval Message
+       * @default null
+       */
+      nbval_message: string | null;
+      /**
+       * Words
+       * @description The verdict in words
+       */
+      words: string;
+    };
+    /**
+     * ComparedOutput
+     * @description An output of a cell before and after, by the MIME type that says most of both.
+     *
+     *     ``hunks`` are there for text. For images ``pixels_changed`` is the share of pixels (0 to 1) that differ, null
+     *     where their sizes do. For tables ``rows`` and ``values`` say what differs.
+     */
+    ComparedOutput: {
+      /**
+       * Index
+       * @description Among the outputs of the side that has it, from 0
+       */
+      index: number;
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: 'text' | 'image' | 'table' | 'error' | 'data';
+      /** Mime Type */
+      mime_type: string;
+      /**
+       * Change
+       * @enum {string}
+       */
+      change: 'added' | 'removed' | 'changed' | 'same';
+      /** Hunks */
+      hunks: components['schemas']['Hunk'][];
+      /**
+       * Pixels Changed
+       * @default null
+       */
+      pixels_changed: number | null;
+      /** @default null */
+      size_before: components['schemas']['ImageSize'] | null;
+      /** @default null */
+      size_after: components['schemas']['ImageSize'] | null;
+      /**
+       * Rows Added
+       * @default 0
+       */
+      rows_added: number;
+      /**
+       * Rows Removed
+       * @default 0
+       */
+      rows_removed: number;
+      /**
+       * Values Changed
+       * @default 0
+       */
+      values_changed: number;
+      /**
+       * Words
+       * @description The difference in words
+       */
+      words: string;
+    };
+    /**
      * Conflict
      * @description Where an accepted change overlaps what the document has become; each side is text, null where deleted.
      */
@@ -869,31 +1002,86 @@ export interface components {
     };
     /**
      * CreateDiff
-     * @description Compare two notebooks: from base to remote. The three switches use nbdime's names.
+     * @description Compare two notebooks: from base to remote. The switches and ``ignore`` use nbdime's names.
      */
     CreateDiff: {
       base: components['schemas']['NotebookSource'];
       remote: components['schemas']['NotebookSource'];
       /**
+       * Sources
+       * @description Compare the sources of cells
+       * @default true
+       */
+      sources?: boolean;
+      /**
        * Outputs
-       * @description Compare outputs and execution counts
+       * @description Compare outputs
        * @default true
        */
       outputs?: boolean;
+      /**
+       * Attachments
+       * @description Compare attachments
+       * @default true
+       */
+      attachments?: boolean;
       /**
        * Metadata
        * @description Compare metadata
        * @default true
        */
       metadata?: boolean;
+      /**
+       * Id
+       * @description Compare cell ids
+       * @default true
+       */
+      id?: boolean;
+      /**
+       * Details
+       * @description Compare what no other switch names, such as execution counts
+       * @default true
+       */
+      details?: boolean;
+      /**
+       * Ignore
+       * @description nbdime's `Ignore`: a path such as `/metadata` or `/cells/*\/metadata` -> true for all of it, or the keys to leave out
+       */
+      ignore?: {
+        [key: string]: boolean | string[];
+      };
     };
     /**
      * CreateEvidence
      * @description Run base and proposal with the same parameters in scratch copies of the working folder.
+     *
+     *     With ``decisions``, what runs is exactly the notebook that a merge with these decisions would write now, and the
+     *     base is the document as it is now.
      */
     CreateEvidence: {
       /** Proposal Id */
       proposal_id: string;
+      /**
+       * Decisions
+       * @description Default: the proposal as a whole
+       * @default null
+       */
+      decisions?: {
+        [key: string]:
+          ('accept' | 'reject' | 'undecided') | components['schemas']['ChangeDecision-Input'];
+      } | null;
+      /**
+       * Repeat Base
+       * @description Run the base twice, to tell what varies by itself from what the change changes
+       * @default false
+       */
+      repeat_base?: boolean;
+      /**
+       * Include
+       * @description What the scratch copies hold besides the notebook: glob patterns from its folder. Default: all of the folder
+       * @default null
+       */
+      include?: string[] | null;
       /** Parameters */
       parameters?: {
         [key: string]: unknown;
@@ -963,6 +1151,13 @@ export interface components {
             | components['schemas']['SetMetadata']
           )[]
         | null;
+      /**
+       * Rationales
+       * @description Why each change is wanted, by cell id ("notebook" for its metadata)
+       */
+      rationales?: {
+        [key: string]: string;
+      };
       /**
        * Supersedes
        * @description proposal_id of an own open proposal on the same path that this one replaces
@@ -1140,6 +1335,44 @@ export interface components {
       rationale?: string | null;
     };
     /**
+     * DependencyNote
+     * @description A name that a cell of the merged notebook uses, and that no cell before it would define.
+     *
+     *     ``problem`` says why: the change that defines it is rejected or undecided, an accepted change removed the
+     *     definition, or it comes after its use.
+     */
+    DependencyNote: {
+      /** Name */
+      name: string;
+      /**
+       * Problem
+       * @enum {string}
+       */
+      problem: 'rejected' | 'undecided' | 'removed' | 'later';
+      /**
+       * Used In
+       * @description cell_id
+       */
+      used_in: string;
+      /**
+       * Defined In
+       * @description cell_id of the definition that is or was there
+       * @default null
+       */
+      defined_in: string | null;
+      /**
+       * Change Id
+       * @description The change whose decision makes the difference
+       * @default null
+       */
+      change_id: string | null;
+      /**
+       * Words
+       * @description The problem in a sentence
+       */
+      words: string;
+    };
+    /**
      * Diff
      * @description The differences, per cell for people and as nbdime's diff operations (JEP 8) for tools.
      */
@@ -1164,6 +1397,29 @@ export interface components {
       ops: {
         [key: string]: unknown;
       }[];
+    };
+    /**
+     * EarlierProposal
+     * @description A version that was superseded, and what was said about it.
+     */
+    EarlierProposal: {
+      /** Proposal Id */
+      proposal_id: string;
+      /** Title */
+      title: string;
+      author: components['schemas']['Author'];
+      /**
+       * State
+       * @enum {string}
+       */
+      state: 'open' | 'merged' | 'rejected' | 'withdrawn' | 'superseded';
+      /**
+       * Created At
+       * Format: date-time
+       */
+      created_at: string;
+      /** Reviews */
+      reviews: components['schemas']['Review'][];
     };
     /**
      * Environment
@@ -1262,6 +1518,11 @@ export interface components {
        */
       stale: boolean;
       /**
+       * Stale Because
+       * @description What differs from what ran
+       */
+      stale_because: ('base' | 'proposal' | 'environment')[];
+      /**
        * Message
        * @description Why it failed or is red, in words
        * @default null
@@ -1274,6 +1535,29 @@ export interface components {
        * @description sha256 of the bytes, in hex
        */
       proposal_hash: string;
+      /**
+       * Decisions
+       * @default null
+       */
+      decisions: {
+        [key: string]: components['schemas']['ChangeDecision-Output'];
+      } | null;
+      /**
+       * Code Hash
+       * @description Of the notebook that ran as the proposal, without results; a merge compares it
+       * @default null
+       */
+      code_hash: string | null;
+      /**
+       * Repeat Base
+       * @default false
+       */
+      repeat_base: boolean;
+      /**
+       * Include
+       * @default null
+       */
+      include: string[] | null;
       /** Parameters */
       parameters: {
         [key: string]: unknown;
@@ -1288,9 +1572,23 @@ export interface components {
       /** @default null */
       base: components['schemas']['EvidenceRun'] | null;
       /** @default null */
+      base_again: components['schemas']['EvidenceRun'] | null;
+      /** @default null */
       proposal: components['schemas']['EvidenceRun'] | null;
+      /**
+       * Cells
+       * @description In the order of the proposal
+       */
+      cells: components['schemas']['ComparedCell'][];
       /** Scraps */
       scraps: components['schemas']['ScrapChange'][];
+      /** Files */
+      files: components['schemas']['FileChange'][];
+      /**
+       * Tools
+       * @description In the order of the calls
+       */
+      tools: components['schemas']['UsedTool'][];
       /**
        * Created At
        * Format: date-time
@@ -1376,6 +1674,42 @@ export interface components {
       evalue: string;
       /** Traceback */
       traceback: string[];
+    };
+    /**
+     * FileChange
+     * @description A file that an execution left in its scratch copy otherwise than it found it.
+     */
+    FileChange: {
+      /**
+       * Path
+       * @description From the notebook's folder
+       */
+      path: string;
+      /**
+       * Before
+       * @description By the base; null for not at all
+       */
+      before: ('created' | 'changed' | 'removed') | null;
+      /**
+       * After
+       * @description By the proposal
+       */
+      after: ('created' | 'changed' | 'removed') | null;
+      /**
+       * Same
+       * @description Whether both executions left the same bytes
+       */
+      same: boolean;
+      /**
+       * Bytes Before
+       * @default null
+       */
+      bytes_before: number | null;
+      /**
+       * Bytes After
+       * @default null
+       */
+      bytes_after: number | null;
     };
     /**
      * FollowRun
@@ -1547,6 +1881,8 @@ export interface components {
     /**
      * Hunk
      * @description A run of lines that differs. Line numbers count from 0; `before` and `after` keep their line ends.
+     *
+     *     ``words`` is empty where lines were only added or removed, and where hardly a word is left of what was there.
      */
     Hunk: {
       /** Hunk Id */
@@ -1563,6 +1899,18 @@ export interface components {
       before: string;
       /** After */
       after: string;
+      /** Words */
+      words: components['schemas']['WordEdit'][];
+    };
+    /**
+     * ImageSize
+     * @description In pixels.
+     */
+    ImageSize: {
+      /** Width */
+      width: number;
+      /** Height */
+      height: number;
     };
     /**
      * Insert
@@ -1799,6 +2147,13 @@ export interface components {
        */
       expected_hash?: string | null;
       /**
+       * Outputs
+       * @description What changed cells get for outputs: none, or those that the evidence of exactly this merge has
+       * @default drop
+       * @enum {string}
+       */
+      outputs?: 'drop' | 'evidence';
+      /**
        * Idempotency Key
        * @description The same key and request answer with what the first call made; also a header.
        * @default null
@@ -1985,7 +2340,10 @@ export interface components {
     };
     /**
      * Proposal
-     * @description A proposal as it stands now. ``stale``, ``conflicted`` and ``document_missing`` are derived at each read.
+     * @description A proposal as it stands now.
+     *
+     *     ``stale``, ``conflicted``, ``document_missing``, ``dependencies``, ``earlier`` and ``evidence`` are derived at
+     *     each read.
      */
     Proposal: {
       /** Proposal Id */
@@ -2045,6 +2403,22 @@ export interface components {
        * @default null
        */
       superseded_by: string | null;
+      /**
+       * Reverts
+       * @description merge_id of the merge that this proposal undoes
+       * @default null
+       */
+      reverts: string | null;
+      /**
+       * Earlier
+       * @description What it superseded, oldest first
+       */
+      earlier: components['schemas']['EarlierProposal'][];
+      /**
+       * Dependencies
+       * @description What would miss a name if it were merged as it is decided now
+       */
+      dependencies: components['schemas']['DependencyNote'][];
       /** Changes */
       changes: components['schemas']['ProposedChange'][];
       /**
@@ -2196,6 +2570,18 @@ export interface components {
        */
       metadata_keys: string[];
       /**
+       * Lines Added
+       * @description Lines of source that remote has and base has not
+       * @default 0
+       */
+      lines_added: number;
+      /**
+       * Lines Removed
+       * @description Lines of source that base has and remote has not
+       * @default 0
+       */
+      lines_removed: number;
+      /**
        * Summary
        * @description The change in words
        */
@@ -2213,6 +2599,16 @@ export interface components {
        * @default null
        */
       rationale: string | null;
+      /**
+       * Touches
+       * @description What differs; `whitespace` where the source differs in nothing else
+       */
+      touches: ('source' | 'whitespace' | 'metadata' | 'outputs' | 'position')[];
+      /**
+       * Risks
+       * @description In the order of their lines
+       */
+      risks: components['schemas']['RiskNote'][];
     };
     /**
      * ReplaceSource
@@ -2354,6 +2750,32 @@ export interface components {
     RevokeAgent: {
       /** Agent Id */
       agent_id: string;
+    };
+    /**
+     * RiskNote
+     * @description A line of the proposed cell that does what a reader wants to be told of.
+     */
+    RiskNote: {
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: 'shell' | 'network' | 'file_deletion' | 'credentials' | 'package_install';
+      /**
+       * Line
+       * @description Of the proposed source, from 0
+       */
+      line: number;
+      /**
+       * Text
+       * @description The line; what looks like a credential is masked
+       */
+      text: string;
+      /**
+       * Words
+       * @description What the line does, in a sentence
+       */
+      words: string;
     };
     /**
      * Run
@@ -2726,7 +3148,7 @@ export interface components {
     };
     /**
      * ScrapChange
-     * @description A scrap before and after; a side where it was not glued is null, and ``change`` says so.
+     * @description A scrap before and after, with its type; a side where it was not glued is null, and ``change`` says so.
      */
     ScrapChange: {
       /** Name */
@@ -2742,10 +3164,32 @@ export interface components {
        */
       after: unknown;
       /**
+       * Type Before
+       * @description JSON type of the value, or the scrap's display type
+       * @default null
+       */
+      type_before: string | null;
+      /**
+       * Type After
+       * @default null
+       */
+      type_after: string | null;
+      /**
        * Change
        * @enum {string}
        */
       change: 'added' | 'removed' | 'changed' | 'same';
+      /**
+       * Nondeterministic
+       * @description It differs between two executions of the base too
+       * @default false
+       */
+      nondeterministic: boolean;
+      /**
+       * Words
+       * @default null
+       */
+      words: string | null;
     };
     /**
      * SetMetadata
@@ -2872,12 +3316,53 @@ export interface components {
       next_cursor: string | null;
     };
     /**
+     * UsedTool
+     * @description A tool that an execution called. ``replayed``: it got the answer that the same call got in another execution.
+     */
+    UsedTool: {
+      /**
+       * Side
+       * @enum {string}
+       */
+      side: 'base' | 'base_again' | 'proposal';
+      /** Tool */
+      tool: string;
+      /** Arguments */
+      arguments: {
+        [key: string]: unknown;
+      };
+      /**
+       * Replayed
+       * @default false
+       */
+      replayed: boolean;
+      /**
+       * Failed
+       * @default false
+       */
+      failed: boolean;
+    };
+    /**
      * WithdrawProposal
      * @description Take an own proposal back.
      */
     WithdrawProposal: {
       /** Proposal Id */
       proposal_id: string;
+    };
+    /**
+     * WordEdit
+     * @description A run of words that differs inside a hunk, as character offsets into its `before` and its `after`.
+     */
+    WordEdit: {
+      /** Before Start */
+      before_start: number;
+      /** Before End */
+      before_end: number;
+      /** After Start */
+      after_start: number;
+      /** After End */
+      after_end: number;
     };
   };
   responses: never;
@@ -3340,17 +3825,48 @@ export interface operations {
           base: components['schemas']['NotebookSource'];
           remote: components['schemas']['NotebookSource'];
           /**
+           * Sources
+           * @description Compare the sources of cells
+           * @default true
+           */
+          sources?: boolean;
+          /**
            * Outputs
-           * @description Compare outputs and execution counts
+           * @description Compare outputs
            * @default true
            */
           outputs?: boolean;
+          /**
+           * Attachments
+           * @description Compare attachments
+           * @default true
+           */
+          attachments?: boolean;
           /**
            * Metadata
            * @description Compare metadata
            * @default true
            */
           metadata?: boolean;
+          /**
+           * Id
+           * @description Compare cell ids
+           * @default true
+           */
+          id?: boolean;
+          /**
+           * Details
+           * @description Compare what no other switch names, such as execution counts
+           * @default true
+           */
+          details?: boolean;
+          /**
+           * Ignore
+           * @description nbdime's `Ignore`: a path such as `/metadata` or `/cells/*\/metadata` -> true for all of it, or the keys to leave out
+           */
+          ignore?: {
+            [key: string]: boolean | string[];
+          };
         };
       };
     };
@@ -3454,6 +3970,13 @@ export interface operations {
                 | components['schemas']['SetMetadata']
               )[]
             | null;
+          /**
+           * Rationales
+           * @description Why each change is wanted, by cell id ("notebook" for its metadata)
+           */
+          rationales?: {
+            [key: string]: string;
+          };
           /**
            * Supersedes
            * @description proposal_id of an own open proposal on the same path that this one replaces
@@ -3631,6 +4154,13 @@ export interface operations {
            */
           expected_hash?: string | null;
           /**
+           * Outputs
+           * @description What changed cells get for outputs: none, or those that the evidence of exactly this merge has
+           * @default drop
+           * @enum {string}
+           */
+          outputs?: 'drop' | 'evidence';
+          /**
            * Idempotency Key
            * @description The same key and request answer with what the first call made; also a header.
            * @default null
@@ -3707,6 +4237,27 @@ export interface operations {
         'application/json': {
           /** Proposal Id */
           proposal_id: string;
+          /**
+           * Decisions
+           * @description Default: the proposal as a whole
+           * @default null
+           */
+          decisions?: {
+            [key: string]:
+              ('accept' | 'reject' | 'undecided') | components['schemas']['ChangeDecision-Input'];
+          } | null;
+          /**
+           * Repeat Base
+           * @description Run the base twice, to tell what varies by itself from what the change changes
+           * @default false
+           */
+          repeat_base?: boolean;
+          /**
+           * Include
+           * @description What the scratch copies hold besides the notebook: glob patterns from its folder. Default: all of the folder
+           * @default null
+           */
+          include?: string[] | null;
           /** Parameters */
           parameters?: {
             [key: string]: unknown;
