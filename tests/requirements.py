@@ -76,6 +76,8 @@ REQUIREMENTS: dict[str, str] = {
     "EVID-4": "Evidence is shown as stale when the document is no longer what it ran on.",
     "EVID-5": "Where agents may not execute what they wrote, they get no evidence.",
     "EVID-6": "Tools that are called while evidence is made see the scratch copy and not the original.",
+    "EVID-9": "The hash of what a notebook would execute is the same whatever ran, and another when its code is.",
+    "EVID-10": "What an execution did to the files of its folder is told: made, written, removed, by their bytes.",
     "DIFF-1": "Any two of a path, a notebook, a run and a proposal can be compared.",
     "DIFF-2": "A diff has one change a cell, with hunks and words, and a moved cell is a move.",
     "DIFF-3": "The nbdime operations of a diff turn the base into exactly the other notebook.",

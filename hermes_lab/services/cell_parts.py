@@ -75,6 +75,11 @@ def without_results(cell: JsonObject) -> JsonObject:
     return {**cell, "metadata": metadata, "outputs": [], "execution_count": None}
 
 
+def without_notebook_results(metadata: JsonObject) -> JsonObject:
+    """A notebook's metadata as they are before it ever ran."""
+    return {key: value for key, value in metadata.items() if key not in _NOTEBOOK_RUN_RECORDS}
+
+
 def retyped(cell: JsonObject, cell_type: str) -> JsonObject:
     """The cell as one of another type, with the fields that this type has and without results."""
     unknown = ("attachments",) if cell_type == "code" else ("outputs", "execution_count")

@@ -7,12 +7,16 @@ import logging
 import shutil
 from collections.abc import Callable
 
+from hermes_lab.engines.file_listings import list_files
+from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.errors import HermesError
 from hermes_lab.model.evidence import Environment, EvidenceRun
+from hermes_lab.model.evidence_comparisons import SideName
 from hermes_lab.model.payload import now
 from hermes_lab.model.runs import Run
 from hermes_lab.services.evidence_policy import EvidencePolicy
-from hermes_lab.services.evidence_sides import EvidenceSide, EvidenceSides, SideName
+from hermes_lab.services.evidence_sides import EvidenceSide, EvidenceSides
+from hermes_lab.services.executed_sides import ExecutedSide
 from hermes_lab.services.executions import Executions
 from hermes_lab.services.kept_evidence import KeptEvidence
 from hermes_lab.services.verdicts import judged
@@ -56,16 +60,23 @@ class EvidenceExecutions:
             _log.exception("The evidence %s could not be made.", evidence_id)
             self._fail(evidence_id, f"It could not be made: {error}")
         else:
-            (proposed, environment), base = ended[-1], ended[0][0] if len(ended) == 2 else None
-            self._kept.change(evidence_id, **judged(base, proposed), environment=environment, ended_at=now())
+            environment = ended[-1][1]
+            fields = await asyncio.to_thread(judged, [side for side, _ in ended])
+            self._kept.change(evidence_id, **fields, environment=environment, ended_at=now())
         finally:
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
-    async def _execute_side(self, evidence_id: str, side: EvidenceSide) -> tuple[Run, Environment | None]:
+    async def _execute_side(self, evidence_id: str, side: EvidenceSide) -> tuple[ExecutedSide, Environment | None]:
+        folder = side.workplace.folder
+        before = await asyncio.to_thread(list_files, folder)
         self._store.runs.insert(side.run)
         show = self._shower(evidence_id, side.name)
         show(side.run)
-        return await self._executions.execute(side.run, side.notebook, side.workplace, show=show)
+        run, environment = await self._executions.execute(side.run, side.notebook, side.workplace, show=show)
+        text = None if run.output_hash is None else self._store.snapshots.get(run.output_hash)
+        notebook = None if text is None else await asyncio.to_thread(parse, text)
+        after = await asyncio.to_thread(list_files, folder, before)
+        return ExecutedSide(side.name, run, notebook, before, after), environment
 
     def _fail(self, evidence_id: str, message: str) -> None:
         self._kept.change(evidence_id, state="failed", message=message, ended_at=now())

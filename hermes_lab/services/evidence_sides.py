@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from hermes_lab.engines.paths import Root
 from hermes_lab.engines.scratch import copy_folder
 from hermes_lab.model.evidence import Evidence
+from hermes_lab.model.evidence_comparisons import SideName
 from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import Proposal
 from hermes_lab.model.runs import Progress, Run
@@ -17,8 +17,6 @@ from hermes_lab.services.evidence_policy import EvidencePolicy
 from hermes_lab.services.executions import Workplace
 from hermes_lab.services.installed_kernels import InstalledKernels
 from hermes_lab.services.views import ProposalViews
-
-SideName = Literal["base", "proposal"]
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hermes_lab.model.evidence_comparisons import ScrapChange, ScrapChangeKind
-from hermes_lab.model.runs import Run
+from hermes_lab.services.executed_sides import ExecutedSide
 
 
-def judged(base: Run | None, proposed: Run) -> dict[str, Any]:
-    """What the two runs come to: green if the proposal ran to its end, red if it failed, nothing if it was stopped."""
+def judged(sides: Sequence[ExecutedSide]) -> dict[str, Any]:
+    """What the runs come to: green if the proposal ran to its end, red if it failed, nothing if it was stopped.
+
+    The answer has the fields of the evidence, its state included. One of the ``sides`` is the proposal.
+    """
+    runs = {side.name: side.run for side in sides}
+    base, proposed = runs.get("base"), runs["proposal"]
     scraps_before = base.result.scraps if base and base.result else {}
     scraps_after = proposed.result.scraps if proposed.result else {}
     fields: dict[str, Any] = {"scraps": compare_scraps(scraps_before, scraps_after)}
