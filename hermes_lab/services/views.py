@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from hermes_lab.engines.contents import Document, Documents
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.decisions import ChangeDecision
+from hermes_lab.model.dependencies import DependencyNote
 from hermes_lab.model.errors import Conflict, HermesError, InvalidRequest, NotFound
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.payload import Notebook
 from hermes_lab.model.proposals import EvidenceWord, Proposal, ProposalSummary, ProposedChange
-from hermes_lab.services.merging import merge
+from hermes_lab.services.dependencies import dependencies
+from hermes_lab.services.merging import is_wanted, merge
 from hermes_lab.store import Store
 
 _ACCEPT = ChangeDecision(decision="accept")
@@ -28,6 +30,8 @@ class ProposalViews:
         self._merging: set[str] = set()
         # Whether a proposal conflicts depends on these three alone, and a merge takes a while to try.
         self._conflicted: dict[tuple[str, int, str], bool] = {}
+        # So do the notes about dependencies: the last ones of each proposal, and what they were made of.
+        self._dependencies: dict[str, tuple[tuple[int, str | None], list[DependencyNote]]] = {}
 
     def stored(self, proposal_id: str) -> Proposal:
         """The proposal as it is stored.
@@ -89,6 +93,7 @@ class ProposalViews:
                 "stale": stale,
                 "document_missing": current is None and proposal.base_hash is not None,
                 "conflicted": stale and current is not None and await self._is_conflicted(proposal, current),
+                "dependencies": await self._dependencies_of(proposal, current),
                 "evidence": self.evidence_of(proposal, current_hash),
             }
         )
@@ -121,6 +126,25 @@ class ProposalViews:
             except HermesError:
                 self._conflicted[key] = True
         return self._conflicted[key]
+
+    async def _dependencies_of(self, proposal: Proposal, current: Document | None) -> list[DependencyNote]:
+        """What would miss a name if what is accepted now were merged now."""
+        decisions = {c.change_id: c.decision for c in proposal.changes if c.decision and c.state != "applied"}
+        if proposal.state != "open" or not any(map(is_wanted, decisions.values())):
+            return []
+        made_of = (proposal.version, None if current is None else current.hash)
+        known = self._dependencies.get(proposal.proposal_id)
+        if known is None or known[0] != made_of:
+            base, remote = self.base(proposal), self.snapshot(proposal.proposal_hash)
+            local = None if current is None else current.notebook
+
+            def note() -> list[DependencyNote]:
+                merged = merge(base, local, remote, decisions)
+                return dependencies(local, merged.notebook, proposal.changes, decisions)
+
+            known = (made_of, await asyncio.to_thread(note))
+            self._dependencies[proposal.proposal_id] = known
+        return known[1]
 
 
 def _is_decided(change: ProposedChange) -> bool:
