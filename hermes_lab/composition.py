@@ -37,6 +37,7 @@ from hermes_lab.services.parameters import Parameters
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.readiness import Readiness
 from hermes_lab.services.recovery import Recovery
+from hermes_lab.services.review_outcomes import ReviewOutcomes
 from hermes_lab.services.reviews import Reviews
 from hermes_lab.services.run_admissions import RunAdmissions
 from hermes_lab.services.run_places import RunPlaces
@@ -140,6 +141,7 @@ class Composition:
             comparisons=Comparisons(documents, runs, views),
             proposals=Proposals(store, events, documents, views),
             reviews=Reviews(store, events, views),
+            review_outcomes=ReviewOutcomes(events, views),
             merges=merges,
             evidence=EvidenceService(store, events, kept, views, installed, making, tasks, policy),
             tool_calls=tool_calls,

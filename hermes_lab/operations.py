@@ -35,6 +35,7 @@ from hermes_lab.model.proposals import (
     ReviewProposal,
     WithdrawProposal,
 )
+from hermes_lab.model.review_outcomes import ReviewOutcome, WaitForReview
 from hermes_lab.model.run_events import FollowRun, RunEvent
 from hermes_lab.model.run_records import GetRunRecord, RunRecord
 from hermes_lab.model.runs import (
@@ -263,6 +264,16 @@ OPERATIONS: tuple[Operation, ...] = (
         request=ReviewProposal,
         response=Proposal,
         call=lambda services, actor, request: services.reviews.review(actor, request),
+    ),
+    Operation(
+        name="wait_for_review",
+        method="GET",
+        path="/proposals/{proposal_id}/review",
+        summary="Read what became of a proposal: decisions, reasons, comments and edits; waits for one if asked to",
+        scope="proposals:read",
+        request=WaitForReview,
+        response=ReviewOutcome,
+        call=lambda services, actor, request: services.review_outcomes.wait(actor, request),
     ),
     Operation(
         name="merge_proposal",

@@ -63,6 +63,7 @@ REQUIREMENTS: dict[str, str] = {
     "REVIEW-2": "A proposal in which every change is rejected is closed, and a later accept opens it again.",
     "REVIEW-3": "An accepted or rejected change can be taken back until it is applied.",
     "REVIEW-4": "What a partial acceptance leaves without a name is told: which cell, which name, and which decision.",
+    "REVIEW-5": "An agent waits for a review and gets decisions, reasons, comments and the person's edits as data.",
     "MERGE-1": "A merge writes exactly what was accepted; everything else in the file stays as it is.",
     "MERGE-2": "A merge may be repeated until no change is pending.",
     "MERGE-3": "A file that moved elsewhere is merged with, not overwritten.",

@@ -10,6 +10,7 @@ from hermes_lab.model.mcp import (
     ChangeOutcome,
     EvidenceGlance,
     EvidenceOutcome,
+    HeardReview,
     ProposalOutcome,
     RunOutcome,
     SideOutcome,
@@ -21,6 +22,8 @@ from hermes_lab.model.runs import ENDED
 _SCRAP_BYTES = 4_000
 _SOURCE_CHARACTERS = 4_000
 _TRACEBACK_CHARACTERS = 4_000
+_RISKS_OF_A_CHANGE = 10
+_DEPENDENCIES = 50
 
 
 def run_outcome(run: JsonObject) -> RunOutcome:
@@ -67,14 +70,44 @@ def evidence_outcome(evidence: JsonObject) -> EvidenceOutcome:
 
 
 def proposal_outcome(proposal: JsonObject) -> ProposalOutcome:
-    """A proposal: decisions, reasons and comments, without its cells."""
+    """A proposal: decisions, reasons, comments and what reviewers are warned of, without its cells."""
+    words = [note["words"] for note in proposal["dependencies"]]
     fields = _of(ProposalOutcome, proposal) | {
-        "changes": [_of(ChangeOutcome, change) for change in proposal["changes"]],
+        "changes": [_change(change) for change in proposal["changes"]],
+        "dependencies": words[:_DEPENDENCIES],
+        **({"dependencies_left_out": len(words) - _DEPENDENCIES} if len(words) > _DEPENDENCIES else {}),
         "evidence": [_of(EvidenceGlance, evidence) for evidence in proposal["evidence"]],
     }
     if proposal["state"] == "open":
         fields["next_step"] = _what_an_open_proposal_needs(proposal)
     return ProposalOutcome.model_validate(fields)
+
+
+def heard_review(outcome: JsonObject) -> HeardReview:
+    """What became of a proposal; a change of which there is nothing to say is short."""
+    always = {"change_id", "state", "decision"}
+    changes = [
+        {name: value for name, value in change.items() if value or name in always} for change in outcome["changes"]
+    ]
+    fields = {**outcome, "changes": changes}
+    if outcome["state"] == "superseded":
+        fields["next_step"] = "A newer version took its place: wait for the review of superseded_by."
+    elif outcome["state"] == "open" and outcome["decided"]:
+        fields["next_step"] = "Every change is decided; the person merges. Wait on with this version as `since`."
+    elif outcome["state"] == "open":
+        fields["next_step"] = "Call wait_for_review again, with this version as `since`, to hear the next decision."
+    elif outcome["state"] == "rejected":
+        fields["next_step"] = "Read the reasons; propose anew only what answers them."
+    return HeardReview.model_validate(fields)
+
+
+def _change(change: JsonObject) -> JsonObject:
+    fields = _of(ChangeOutcome, change)
+    risks = change["risks"]
+    fields["risks"] = risks[:_RISKS_OF_A_CHANGE]
+    if len(risks) > _RISKS_OF_A_CHANGE:
+        fields["risks_left_out"] = len(risks) - _RISKS_OF_A_CHANGE
+    return {name: value for name, value in fields.items() if value or name not in {"rationale", "risks"}}
 
 
 def _what_an_open_proposal_needs(proposal: JsonObject) -> str:

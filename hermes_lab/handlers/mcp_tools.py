@@ -1,6 +1,6 @@
 """The tools that agents see: a curated few, each naming the operations it is made of (DESIGN section 3).
 
-A model pays for every tool it is shown, so there are at most twelve, and an agent is shown those that its scopes
+A model pays for every tool it is shown, so there are at most fifteen, and an agent is shown those that its scopes
 allow from beginning to end.
 """
 
@@ -12,23 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_lab.handlers.mcp_notebooks import differences, portion
-from hermes_lab.handlers.mcp_outcomes import evidence_outcome, proposal_outcome, run_outcome
+from hermes_lab.handlers.mcp_outcomes import evidence_outcome, heard_review, proposal_outcome, run_outcome
 from hermes_lab.model.actors import Actor
 from hermes_lab.model.diffs import CreateDiff
 from hermes_lab.model.evidence import CreateEvidence, GetEvidence
 from hermes_lab.model.mcp import (
+    AwaitReview,
     DiffOutcome,
     EvidenceOutcome,
+    HeardReview,
     NotebookPortion,
     ProposalOutcome,
     ReadNotebook,
     RunAndWait,
     RunOutcome,
-    WaitForReview,
 )
 from hermes_lab.model.notebooks import GetNotebook
 from hermes_lab.model.payload import JsonObject, Page, Payload
-from hermes_lab.model.proposals import CreateProposal, GetProposal, ListProposals, ProposalSummary
+from hermes_lab.model.proposals import CreateProposal, ListProposals, ProposalSummary
 from hermes_lab.model.runs import CancelRun, CreateRun, GetRun
 from hermes_lab.operations import BY_NAME, perform
 from hermes_lab.services.services import Services
@@ -103,14 +104,9 @@ async def _propose_change(caller: Caller, request: CreateProposal) -> Payload:
     return proposal_outcome(await caller.perform("create_proposal", request))
 
 
-async def _wait_for_review(caller: Caller, request: WaitForReview) -> Payload:
-    def heard(proposal: JsonObject) -> bool:
-        if request.since is not None:
-            return bool(proposal["version"] > request.since or proposal["state"] != "open")
-        return bool(proposal["reviews"] or proposal["merges"]) or proposal["state"] != "open"
-
-    asked = GetProposal(proposal_id=request.proposal_id)
-    return proposal_outcome(await caller.perform_until("get_proposal", asked, request.wait, heard))
+async def _wait_for_review(caller: Caller, request: AwaitReview) -> Payload:
+    asked = request.model_copy(update={"wait": request.wait})  # as if given: its default is this door's own
+    return heard_review(await caller.perform("wait_for_review", asked))
 
 
 async def _create_evidence(caller: Caller, request: CreateEvidence) -> Payload:
@@ -219,11 +215,12 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         name="wait_for_review",
         title="Wait for a review",
-        description="Wait until a person reviews or merges a proposal. Answers the decision about each change, comments"
-        " and reasons, and the merge. When time is up it answers the state as it is: call again to wait longer.",
-        operations=("get_proposal",),
-        request=WaitForReview,
-        answer=ProposalOutcome,
+        description="Wait until a person reviews or merges a proposal. Answers the decision about each change, the"
+        " reasons and comments, as hunks what the person wrote instead of what was proposed, and the merges. When time"
+        " is up it answers the state as it is: call again, with its version as since, to wait longer.",
+        operations=("wait_for_review",),
+        request=AwaitReview,
+        answer=HeardReview,
         call=_wait_for_review,
         read_only=True,
         idempotent=True,

@@ -17,7 +17,9 @@ from hermes_lab.model.evidence import EvidenceState, Verdict
 from hermes_lab.model.evidence_comparisons import ScrapChange
 from hermes_lab.model.notebooks import GetNotebook
 from hermes_lab.model.payload import JsonObject, Payload, Sha256, WaitSeconds
-from hermes_lab.model.proposals import ChangeState, GetProposal, Merge, ProposalState, Review
+from hermes_lab.model.proposals import ChangeState, Merge, ProposalState, Review
+from hermes_lab.model.review_outcomes import ReviewOutcome, WaitForReview
+from hermes_lab.model.risks import RiskNote
 from hermes_lab.model.runs import Cause, CreateRun, ExecutionResult, FailedCell, Progress, RunState
 
 _NEXT_STEP = Field(default=None, description="What to do now, in words")
@@ -41,7 +43,7 @@ class RunAndWait(CreateRun):
     )
 
 
-class WaitForReview(GetProposal):
+class AwaitReview(WaitForReview):
     """Wait until a person has said or done something about a proposal."""
 
     wait: WaitSeconds = Field(default=50, description="Seconds to wait, 60 at most; call again to wait longer")
@@ -112,7 +114,7 @@ class RunOutcome(Payload):
 
 
 class ChangeOutcome(Payload):
-    """One change of a proposal, and what became of it."""
+    """One change of a proposal, and what became of it. ``risks`` are what its reader is warned of."""
 
     change_id: str
     kind: ChangeKind
@@ -120,6 +122,9 @@ class ChangeOutcome(Payload):
     summary: str
     state: ChangeState
     decision: ChangeDecision | None
+    rationale: str | None = None
+    risks: list[RiskNote] = Field(default_factory=list)
+    risks_left_out: int = 0
 
 
 class SideOutcome(Payload):
@@ -176,7 +181,17 @@ class ProposalOutcome(Payload):
     changes: list[ChangeOutcome]
     evidence: list[EvidenceGlance] = Field(description="Newest first")
     reviews: list[Review] = Field(description="Oldest first")
+    dependencies: list[str] = Field(
+        default_factory=list, description="Which cells would miss a name if it were merged as it is decided now"
+    )
+    dependencies_left_out: int = 0
     merge: Merge | None
+    next_step: str | None = _NEXT_STEP
+
+
+class HeardReview(ReviewOutcome):
+    """What people decided and wrote, and what to do about it."""
+
     next_step: str | None = _NEXT_STEP
 
 

@@ -12,7 +12,10 @@ from hermes_lab.model.proposals import ChangeState, Comment, Merge, ProposalStat
 
 
 class WaitForReview(WaitRequest):
-    """Which proposal; with ``wait``, the answer comes at its next review, merge or end."""
+    """Which proposal; with ``wait``, the answer comes at its next review, merge or end.
+
+    Without ``since``, what was said before answers at once. The making of evidence is not waited for.
+    """
 
     proposal_id: str
 

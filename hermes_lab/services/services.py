@@ -11,6 +11,7 @@ from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.parameters import Parameters
 from hermes_lab.services.proposals import Proposals
+from hermes_lab.services.review_outcomes import ReviewOutcomes
 from hermes_lab.services.reviews import Reviews
 from hermes_lab.services.run_admissions import RunAdmissions
 from hermes_lab.services.runs import Runs
@@ -30,6 +31,7 @@ class Services:
     comparisons: Comparisons
     proposals: Proposals
     reviews: Reviews
+    review_outcomes: ReviewOutcomes
     merges: Merges
     evidence: EvidenceService
     tool_calls: ToolCalls

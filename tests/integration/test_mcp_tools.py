@@ -161,7 +161,8 @@ def test_a_proposal_leaves_the_file_alone_and_its_evidence_says_what_changes(
     made = call(agent, "create_evidence", proposal_id=proposal["proposal_id"], parameters={"n": 2})
     evidence = call(agent, "get_evidence", evidence_id=made["evidence_id"], wait=60)
     assert (evidence["state"], evidence["verdict"]) == ("completed", "green"), evidence
-    assert evidence["scraps"] == [{"name": "double", "before": 4, "after": 6, "change": "changed"}]
+    (scrap,) = evidence["scraps"]
+    assert {**scrap, "name": "double", "before": 4, "after": 6, "change": "changed"} == scrap
     assert evidence["proposal"]["state"] == "completed"
     assert "environment" not in evidence
     assert workspace.bytes("double.ipynb") == before
@@ -176,24 +177,26 @@ def test_whoever_waits_for_a_review_hears_decision_and_reason_when_the_person_gi
         target=lambda: heard.append(call(agent, "wait_for_review", proposal_id=proposal["proposal_id"], wait=60))
     )
     waiting.start()
-    decision = {"decision": "reject", "comment": "twice is enough"}
+    decision = {"decision": "accept", "text": "print(n * 4)", "comment": "twice is enough"}
     reviewed = person.post(
         f"proposals/{proposal['proposal_id']}/reviews", decisions={"double": decision}, comment="No."
     )
     assert reviewed.status_code == 200, reviewed.text
     waiting.join(60)
-    review = heard[0]["reviews"][0]
-    assert heard[0]["changes"][0]["decision"]["decision"] == "reject"
-    assert {"change_id": "double", "text": "twice is enough"} in review["comments"]
-    assert {"change_id": None, "text": "No."} in review["comments"]
-    assert review["author"]["kind"] == "human"
+    (change,) = heard[0]["changes"]
+    assert (change["decision"]["decision"], change["reason"]) == ("accept", "twice is enough")
+    assert [(hunk["before"], hunk["after"]) for hunk in change["edited"]] == [("print(n * 3)", "print(n * 4)")]
+    comments = [(comment["change_id"], comment["text"], comment["author"]["kind"]) for comment in heard[0]["comments"]]
+    assert comments == [(None, "No.", "human"), ("double", "twice is enough", "human")]
+    same = agent.get(f"proposals/{proposal['proposal_id']}/review").json()
+    assert (heard[0]["version"], heard[0]["comments"]) == (same["version"], same["comments"])
 
 
 def test_a_wait_that_ends_without_a_review_answers_what_there_is(agent: Client, path: str) -> None:
     proposal = propose(agent, path)
     again = call(agent, "wait_for_review", proposal_id=proposal["proposal_id"], wait=0.2, since=proposal["version"])
-    assert (again["state"], again["reviews"]) == ("open", [])
-    assert "wait_for_review" in again["next_step"] or "create_evidence" in again["next_step"]
+    assert (again["state"], again["decided"], again["comments"]) == ("open", False, [])
+    assert "wait_for_review" in again["next_step"]
 
 
 def test_a_merge_is_heard_of_too(agent: Client, person: Client, path: str) -> None:
@@ -202,7 +205,7 @@ def test_a_merge_is_heard_of_too(agent: Client, person: Client, path: str) -> No
     assert person.post(f"proposals/{proposal_id}/merge").status_code == 200
     heard = call(agent, "wait_for_review", proposal_id=proposal_id, since=accepted["version"])
     assert heard["state"] == "merged"
-    assert heard["merge"]["applied"] == ["double"]
+    assert heard["merges"][0]["applied"] == ["double"]
     listed = call(agent, "list_proposals", path=path, state="merged")["items"]
     assert [summary["proposal_id"] for summary in listed] == [proposal_id]
 

@@ -292,6 +292,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/hermes/api/proposals/{proposal_id}/review': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read what became of a proposal: decisions, reasons, comments and edits; waits for one if asked to
+     * @description Scope `proposals:read`: See proposals, their evidence and their reviews.
+     */
+    get: operations['wait_for_review'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/hermes/api/proposals/{proposal_id}/merge': {
     parameters: {
       query?: never;
@@ -2611,6 +2631,22 @@ export interface components {
       risks: components['schemas']['RiskNote'][];
     };
     /**
+     * Remark
+     * @description A comment, by whom and when.
+     */
+    Remark: {
+      /** Change Id */
+      change_id: string | null;
+      /** Text */
+      text: string;
+      author: components['schemas']['Author'];
+      /**
+       * Created At
+       * Format: date-time
+       */
+      created_at: string;
+    };
+    /**
      * ReplaceSource
      * @description Give a cell another source, and another type where ``cell_type`` says so.
      */
@@ -2713,6 +2749,43 @@ export interface components {
       comments: components['schemas']['Comment'][];
     };
     /**
+     * ReviewOutcome
+     * @description Where a proposal stands. ``version`` is what `since` takes to wait for the next change.
+     */
+    ReviewOutcome: {
+      /** Proposal Id */
+      proposal_id: string;
+      /** Version */
+      version: number;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: 'open' | 'merged' | 'rejected' | 'withdrawn' | 'superseded';
+      /**
+       * Decided
+       * @description Whether every change is decided, or the proposal has ended
+       */
+      decided: boolean;
+      /** Changes */
+      changes: components['schemas']['ReviewedChange'][];
+      /**
+       * Comments
+       * @description Oldest first
+       */
+      comments: components['schemas']['Remark'][];
+      /**
+       * Merges
+       * @description Oldest first
+       */
+      merges: components['schemas']['Merge'][];
+      /**
+       * Superseded By
+       * @default null
+       */
+      superseded_by: string | null;
+    };
+    /**
      * ReviewProposal
      * @description Decide about changes, say why.
      *
@@ -2742,6 +2815,42 @@ export interface components {
        * @default null
        */
       idempotency_key?: string | null;
+    };
+    /**
+     * ReviewedChange
+     * @description What a person made of one change.
+     */
+    ReviewedChange: {
+      /** Change Id */
+      change_id: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: 'pending' | 'applied' | 'rejected';
+      /** @description null while nobody has decided */
+      decision: components['schemas']['ChangeDecision-Output'] | null;
+      /**
+       * Accepted Hunks
+       * @description hunk_ids
+       */
+      accepted_hunks: string[];
+      /**
+       * Rejected Hunks
+       * @description hunk_ids
+       */
+      rejected_hunks: string[];
+      /**
+       * Reason
+       * @description The last comment that came with a decision about it
+       * @default null
+       */
+      reason: string | null;
+      /**
+       * Edited
+       * @description From what was proposed to what the person wrote instead
+       */
+      edited: components['schemas']['Hunk'][];
     };
     /**
      * RevokeAgent
@@ -3341,6 +3450,28 @@ export interface components {
        * @default false
        */
       failed: boolean;
+    };
+    /**
+     * WaitForReview
+     * @description Which proposal; with ``wait``, the answer comes at its next review, merge or end.
+     *
+     *     Without ``since``, what was said before answers at once. The making of evidence is not waited for.
+     */
+    WaitForReview: {
+      /**
+       * Wait
+       * @description Seconds to wait for a change; 0 answers at once.
+       * @default 0
+       */
+      wait?: number;
+      /**
+       * Since
+       * @description A version already seen; a newer one answers at once.
+       * @default null
+       */
+      since?: number | null;
+      /** Proposal Id */
+      proposal_id: string;
     };
     /**
      * WithdrawProposal
@@ -4122,6 +4253,40 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Proposal'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  wait_for_review: {
+    parameters: {
+      query?: {
+        wait?: number;
+        since?: number | null;
+      };
+      header?: never;
+      path: {
+        proposal_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ReviewOutcome'];
         };
       };
       /** @description Not done */
