@@ -25,6 +25,7 @@ from hermes_lab.services.comparisons import Comparisons
 from hermes_lab.services.events import Events
 from hermes_lab.services.evidence import EvidenceService
 from hermes_lab.services.evidence_executions import EvidenceExecutions
+from hermes_lab.services.evidence_notebooks import EvidenceNotebooks
 from hermes_lab.services.evidence_policy import AgentExecution, EvidencePolicy
 from hermes_lab.services.evidence_sides import EvidenceSides
 from hermes_lab.services.executions import Executions
@@ -34,6 +35,7 @@ from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.parameters import Parameters
+from hermes_lab.services.present_environments import PresentEnvironments
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.readiness import Readiness
 from hermes_lab.services.recovery import Recovery
@@ -44,6 +46,7 @@ from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.run_records import RunRecords
 from hermes_lab.services.runs import Runs
 from hermes_lab.services.services import Services
+from hermes_lab.services.staleness import Staleness
 from hermes_lab.services.tasks import Tasks
 from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.services.tool_executions import ToolExecutions
@@ -115,7 +118,8 @@ class Composition:
         executions = Executions(
             store, events, self._runner, self.kernels, records, settings.limits, server_kernels.spec, root
         )
-        views = ProposalViews(store, documents)
+        environments = PresentEnvironments(server_kernels.spec, self.kernels.environment_of_all)
+        views = ProposalViews(store, documents, Staleness(environments))
         places = RunPlaces(documents, root, settings.remote_schemes)
         installed = InstalledKernels(server_kernels)
         runs = Runs(store, events, places, executions, records)
@@ -129,7 +133,8 @@ class Composition:
             (settings.root_folder, settings.data_folder, *settings.closed_folders),
         )
         kept = KeptEvidence(store, events, views)
-        sides = EvidenceSides(root, views, installed, policy)
+        compared = EvidenceNotebooks(store, documents, views)
+        sides = EvidenceSides(store, root, compared, installed, policy)
         making = EvidenceExecutions(store, kept, views, sides, executions, policy)
         self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder, places)
         self.services = Services(
@@ -143,7 +148,7 @@ class Composition:
             reviews=Reviews(store, events, views),
             review_outcomes=ReviewOutcomes(events, views),
             merges=merges,
-            evidence=EvidenceService(store, events, kept, views, installed, making, tasks, policy),
+            evidence=EvidenceService(store, events, kept, views, compared, installed, making, tasks, policy),
             tool_calls=tool_calls,
             agents=Agents(store),
         )

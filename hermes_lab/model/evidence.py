@@ -18,16 +18,21 @@ StaleBecause = Literal["base", "proposal", "environment"]
 
 
 class Environment(Payload):
-    """What a notebook ran in; ``fingerprint`` is the sha256 of all of it."""
+    """What a notebook ran in.
+
+    ``fingerprint`` is the sha256 of all of it and of the kernel spec (command, variables, metadata). That of an
+    interpreter that did not say what it is, is like no other.
+    """
 
     kernel_name: str
     interpreter: str
+    interpreter_version: str | None = Field(default=None, description="In its own words; null where it said nothing")
     packages: dict[str, str] = Field(default_factory=dict, description="Distribution -> version")
     fingerprint: Sha256
 
 
 class EvidenceRun(Payload):
-    """One of the two executions. The outputs are in the notebook of the run (`get_run_notebook`)."""
+    """One of the executions. The outputs are in the notebook of the run (`get_run_notebook`)."""
 
     run_id: str
     state: RunState
@@ -57,7 +62,7 @@ class CreateEvidence(Payload):
     allow_unknown: bool = Field(
         default=False, description="Inject parameters too that neither notebook's cell tagged `parameters` has"
     )
-    timeout_seconds: float | None = Field(default=None, gt=0, description="For each of the two runs")
+    timeout_seconds: float | None = Field(default=None, gt=0, description="For each of the runs, from its own start")
     sandbox: bool | None = Field(
         default=None,
         description="Whether the kernels are shut off from the rest of the machine. Default: as the server's policy "
@@ -71,7 +76,9 @@ class Evidence(Payload):
 
     It executes code that an agent wrote: under the policy ``sandbox`` in kernels that are shut off, under ``ask`` it
     stays `pending` with ``awaiting_approval`` until a person answers with `decide_evidence`. ``base`` is null where
-    the proposal is a new notebook.
+    the proposal is a new notebook. ``stale`` is derived at each read: `base` where the document is no longer the one
+    that ran, `proposal` where other changes would be merged now or the proposal has ended without a merge,
+    `environment` where the kernel would start in another one.
     """
 
     evidence_id: str
@@ -95,7 +102,9 @@ class Evidence(Payload):
     include: list[str] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: float | None = None
-    environment: Environment | None = None
+    environment: Environment | None = Field(default=None, description="Of the proposal's execution")
+    base_environment: Environment | None = Field(default=None, description="Of the base's, where it was another one")
+    notes: list[str] = Field(default_factory=list, description="What else to know of how it was made, in words")
     base: EvidenceRun | None = None
     base_again: EvidenceRun | None = None
     proposal: EvidenceRun | None = None

@@ -7,9 +7,13 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
 
@@ -19,6 +23,8 @@ from hermes_lab.model.payload import JsonObject
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 30.0
+_SETTLED_NANOSECONDS = 5_000_000_000
+"""A folder that was written so lately may be in the middle of an installation, which need not touch it again."""
 _ANSWER = b"hermes_lab: "
 """How the line with the answer begins: what an environment runs at every start may print something, too."""
 # The folder that `-c` puts first is the present one; what lies there is no part of the environment.
@@ -28,40 +34,78 @@ sys.path.pop(0)
 import json
 from importlib.metadata import distributions
 packages = {{d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"] and d.version}}
-answer = {{"interpreter": sys.executable, "packages": packages, "folders": sys.path}}
+answer = {{"interpreter": sys.executable, "version": sys.version, "packages": packages, "folders": sys.path}}
 print("\\n{_ANSWER.decode()}" + json.dumps(answer))
 """
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What an interpreter said of itself; ``stamps`` tell whether it would say the same now."""
+
+    interpreter: str
+    version: str
+    packages: dict[str, str]
+    stamps: dict[str, int]
+
+
 class Environments:
-    """Asks each interpreter once, and again only when a folder that it imports from has changed."""
+    """Asks each interpreter once, and again only when it, or a folder that it imports from, has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[dict[str, int], dict[str, str], str]] = {}
+        self._known: dict[str, _Answer] = {}
 
     async def describe(self, kernel_name: str, spec: KernelSpec, environment: dict[str, str]) -> Environment:
-        """The environment of a kernel; of one that is no Python program, the interpreter alone."""
-        program = _program(spec)
-        packages: dict[str, str] = {}
-        if Path(program).name.startswith("python"):
-            program, packages = await self._ask(program, {**compose(os.environ, environment), **spec.env})
-        described = {"kernel_name": kernel_name, "interpreter": program, "packages": packages}
-        canonical = json.dumps(described, sort_keys=True, separators=(",", ":"))
-        fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
-        return Environment(kernel_name=kernel_name, interpreter=program, packages=packages, fingerprint=fingerprint)
+        """The environment of a kernel; of one that is no Python program, the program as a file.
 
-    async def _ask(self, program: str, variables: dict[str, str]) -> tuple[str, dict[str, str]]:
-        key = (program, variables.get("PYTHONPATH", ""))
-        if key in self._known:
-            folders, packages, interpreter = self._known[key]
-            if folders == _modified(list(folders)):
-                return interpreter, packages
-        answer = await _run_interpreter(program, variables)
-        if answer is None:
-            return program, {}
-        found = dict(sorted(answer["packages"].items()))
-        self._known[key] = (_modified(answer["folders"]), found, answer["interpreter"])
-        return answer["interpreter"], found
+        Two are the same (`fingerprint`) if the kernel is started in the same way, by the same interpreter in the same
+        version, which finds the same packages in the same versions. What could not be found out equals nothing.
+        """
+        program = _program(spec)
+        described: JsonObject = {"kernel_name": kernel_name, "interpreter": program, "spec": _of_spec(spec)}
+        version, packages = None, dict[str, str]()
+        if Path(program).name.startswith("python"):
+            answer = await self._ask(program, {**compose(os.environ, environment), **spec.env})
+            if answer is None:
+                described["unknown"] = secrets.token_hex()
+            else:
+                program, version, packages = answer.interpreter, answer.version, answer.packages
+                described |= {"interpreter": program, "version": version, "packages": packages}
+        else:
+            described["program"] = _stamps([program])
+        canonical = json.dumps(described, sort_keys=True, separators=(",", ":"), default=str)
+        return Environment(
+            kernel_name=kernel_name,
+            interpreter=program,
+            interpreter_version=version,
+            packages=packages,
+            fingerprint=hashlib.sha256(canonical.encode()).hexdigest(),
+        )
+
+    async def _ask(self, program: str, variables: dict[str, str]) -> _Answer | None:
+        relevant = {name: value for name, value in variables.items() if name.startswith("PYTHON")}
+        key = json.dumps([program, relevant], sort_keys=True)
+        known = self._known.get(key)
+        if known is not None and known.stamps == _stamps(list(known.stamps)):
+            return known
+        began = time.time_ns()
+        told = await _run_interpreter(program, variables)
+        if told is None:
+            return None
+        packages = dict(sorted(told["packages"].items()))
+        answer = _Answer(told["interpreter"], told["version"], packages, _stamps([program, *told["folders"]]))
+        if max(answer.stamps.values()) < began - _SETTLED_NANOSECONDS:
+            self._known[key] = answer
+        return answer
+
+
+def _of_spec(spec: KernelSpec) -> dict[str, Any]:
+    """How the kernel is started: all of its spec but for what it is called."""
+    described: dict[str, Any] = spec.to_dict()
+    del described["display_name"]
+    if any("{resource_dir}" in argument for argument in spec.argv):
+        described["resource_dir"] = spec.resource_dir
+    return described
 
 
 def _program(spec: KernelSpec) -> str:
@@ -71,8 +115,9 @@ def _program(spec: KernelSpec) -> str:
     return sys.executable if name in this else shutil.which(name) or name
 
 
-def _modified(folders: list[str]) -> dict[str, int]:
-    return {name: Path(name).stat().st_mtime_ns if Path(name).exists() else 0 for name in folders}
+def _stamps(paths: list[str]) -> dict[str, int]:
+    """When each was written last, links followed; 0 for what is not there."""
+    return {path: Path(path).stat().st_mtime_ns if Path(path).exists() else 0 for path in paths}
 
 
 async def _run_interpreter(program: str, variables: dict[str, str]) -> JsonObject | None:

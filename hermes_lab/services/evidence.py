@@ -13,6 +13,7 @@ from hermes_lab.model.payload import new_id, now
 from hermes_lab.model.proposals import Proposal
 from hermes_lab.services.events import Events
 from hermes_lab.services.evidence_executions import EvidenceExecutions
+from hermes_lab.services.evidence_notebooks import EvidenceNotebooks
 from hermes_lab.services.evidence_policy import EvidencePolicy
 from hermes_lab.services.installed_kernels import InstalledKernels
 from hermes_lab.services.kept_evidence import KeptEvidence
@@ -31,6 +32,7 @@ class EvidenceService:
         events: Events,
         kept: KeptEvidence,
         views: ProposalViews,
+        notebooks: EvidenceNotebooks,
         kernels: InstalledKernels,
         executions: EvidenceExecutions,
         tasks: Tasks,
@@ -40,6 +42,7 @@ class EvidenceService:
         self._events = events
         self._kept = kept
         self._views = views
+        self._notebooks = notebooks
         self._kernels = kernels
         self._executions = executions
         self._tasks = tasks
@@ -53,8 +56,10 @@ class EvidenceService:
             IllegalTransition: the proposal has ended.
             NotAllowed: agents may not execute what they wrote, or not outside of the sandbox.
             Unavailable: it is for the sandbox, and there is none on this machine; code `sandbox_unavailable`.
-            Conflict: other evidence of the proposal waits for a person.
-            InvalidRequest: an unknown kernel, or a parameter that no kernel can be given or neither notebook declares.
+            Conflict: other evidence of the proposal waits for a person, or the decisions accept nothing.
+            MergeConflict: what the decisions accept overlaps what the document has become.
+            InvalidRequest: a decision about what does not exist, an unknown kernel, or a parameter that no kernel can
+                be given or neither notebook declares.
         """
         proposal = self._views.stored(request.proposal_id)
         if proposal.state != "open":
@@ -64,10 +69,9 @@ class EvidenceService:
         ruling = await self._policy.ruling(actor, proposal, request)
         if ruling.awaits_approval:
             self._refuse_second_question(proposal)
-        proposed = self._views.snapshot(proposal.proposal_hash)
-        kernel = await self._kernels.kernel_to_start(proposed, None)
-        base = self._views.base(proposal)
-        notebooks = [proposed, *([base] if base else [])]
+        compared = await self._notebooks.asked_for(proposal, request.decisions)
+        kernel = await self._kernels.kernel_to_start(compared.proposed, None)
+        notebooks = [compared.proposed, *([compared.base] if compared.base else [])]
         given = partial(check_given, allow_unknown=request.allow_unknown)
         await asyncio.to_thread(given, request.parameters, notebooks, kernel)
         evidence = Evidence(
@@ -76,8 +80,12 @@ class EvidenceService:
             author=actor.author,
             awaiting_approval=ruling.awaits_approval,
             sandboxed=ruling.sandboxed,
-            base_hash=proposal.base_hash,
+            base_hash=compared.base_hash,
             proposal_hash=proposal.proposal_hash,
+            decisions=compared.decisions,
+            code_hash=await asyncio.to_thread(lambda: compared.code_hash),
+            repeat_base=request.repeat_base and compared.base is not None,
+            include=request.include,
             parameters=request.parameters,
             timeout_seconds=request.timeout_seconds,
             created_at=now(),
@@ -116,7 +124,7 @@ class EvidenceService:
         self._kept.publish(decided)
         if request.decision == "allow":
             self._tasks.start(self._executions.execute(evidence.evidence_id))
-        return await self._view(decided)
+        return await self._views.evidence_view(decided)
 
     async def get(self, _actor: Actor, request: GetEvidence) -> Evidence:
         """The evidence; with ``wait``, at its next change.
@@ -129,17 +137,13 @@ class EvidenceService:
             return self._kept.get(request.evidence_id)
 
         found = await self._events.latest("evidence", request.evidence_id, request, _has_ended, read)
-        return await self._view(found)
+        return await self._views.evidence_view(found)
 
     def _refuse_second_question(self, proposal: Proposal) -> None:
         # A person is asked one question at a time: a second one in its place could be answered for the first.
         found = self._store.evidence.all(proposal_id=proposal.proposal_id, state="pending")
         if any(evidence.awaiting_approval for evidence in found):
             raise Conflict("Evidence of this proposal waits for a person already.", code="evidence_waits")
-
-    async def _view(self, evidence: Evidence) -> Evidence:
-        proposal = await self._views.view(self._views.stored(evidence.proposal_id))
-        return next(each for each in proposal.evidence if each.evidence_id == evidence.evidence_id)
 
 
 def _has_ended(evidence: Evidence) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 from hermes_lab.engines.file_listings import list_files
 from hermes_lab.engines.notebook_format import parse
@@ -60,9 +61,10 @@ class EvidenceExecutions:
             _log.exception("The evidence %s could not be made.", evidence_id)
             self._fail(evidence_id, f"It could not be made: {error}")
         else:
-            environment = ended[-1][1]
             fields = await asyncio.to_thread(judged, [side for side, _ in ended])
-            self._kept.change(evidence_id, **fields, environment=environment, ended_at=now())
+            environments = {side.name: environment for side, environment in ended}
+            fields |= _environment_fields(environments)
+            self._kept.change(evidence_id, **fields, ended_at=now())
         finally:
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
@@ -87,3 +89,14 @@ class EvidenceExecutions:
             self._kept.change(evidence_id, **{side: seen})
 
         return show
+
+
+def _environment_fields(of_sides: dict[SideName, Environment | None]) -> dict[str, Any]:
+    """What the proposal ran in, and what the base did where that was something else."""
+    proposed, bases = of_sides["proposal"], [each for side, each in of_sides.items() if side != "proposal"]
+    others = [base for base in bases if base is not None and proposed is not None]
+    other = next((base for base in others if base.fingerprint != (proposed and proposed.fingerprint)), None)
+    fields: dict[str, Any] = {"environment": proposed, "base_environment": other}
+    if other is not None:
+        fields["notes"] = ["The base ran in another environment than the proposal: what differs may come from that."]
+    return fields

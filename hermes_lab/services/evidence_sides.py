@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_lab.engines.notebook_format import serialise
 from hermes_lab.engines.paths import Root
 from hermes_lab.engines.scratch import copy_folder
 from hermes_lab.model.evidence import Evidence
@@ -13,10 +14,11 @@ from hermes_lab.model.evidence_comparisons import SideName
 from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import Proposal
 from hermes_lab.model.runs import Progress, Run
+from hermes_lab.services.evidence_notebooks import EvidenceNotebooks
 from hermes_lab.services.evidence_policy import EvidencePolicy
 from hermes_lab.services.executions import Workplace
 from hermes_lab.services.installed_kernels import InstalledKernels
-from hermes_lab.services.views import ProposalViews
+from hermes_lab.store import Snapshot, Store
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,12 @@ class EvidenceSide:
 class EvidenceSides:
     """Finds the notebooks, and makes the scratch copies that they run in."""
 
-    def __init__(self, root: Root, views: ProposalViews, kernels: InstalledKernels, policy: EvidencePolicy) -> None:
+    def __init__(
+        self, store: Store, root: Root, notebooks: EvidenceNotebooks, kernels: InstalledKernels, policy: EvidencePolicy
+    ) -> None:
+        self._store = store
         self._root = root
-        self._views = views
+        self._notebooks = notebooks
         self._kernels = kernels
         self._policy = policy
 
@@ -44,23 +49,25 @@ class EvidenceSides:
         Raises:
             HermesError: the folder is too large to be copied, or out of reach; there is no such kernel any more.
         """
-        notebooks: dict[SideName, Notebook | None] = {
-            "base": self._views.base(proposal),
-            "proposal": self._views.snapshot(evidence.proposal_hash),
-        }
+        compared = await self._notebooks.of(evidence, proposal)
+        proposed = await asyncio.to_thread(Snapshot.of, serialise(compared.proposed))
+        notebooks: dict[SideName, tuple[Notebook, str]] = {}
+        if compared.base is not None and compared.base_hash is not None:
+            notebooks["base"] = compared.base, compared.base_hash
+            if evidence.repeat_base:
+                notebooks["base_again"] = notebooks["base"]
+        notebooks["proposal"] = compared.proposed, self._store.snapshots.keep(proposed)
         document = self._root.resolve(proposal.path, "path")
         # Nobody else on the machine has business here, and what a kernel leaves may be anything.
         await asyncio.to_thread(scratch.mkdir, mode=0o700, parents=True)
         prepared = []
-        for side, notebook in notebooks.items():
-            if notebook is None:
-                continue
+        for side, (notebook, digest) in notebooks.items():
             run = Run(
                 run_id=new_id(),
                 origin="evidence",
                 author=evidence.author,
                 input_path=proposal.path,
-                input_hash=evidence.base_hash if side == "base" and evidence.base_hash else evidence.proposal_hash,
+                input_hash=digest,
                 output_path=None,
                 parameters=evidence.parameters,
                 kernel_name=(await self._kernels.kernel_to_start(notebook, None)).name,

@@ -15,7 +15,7 @@ from hermes_lab.model.payload import Notebook, new_id, now
 from hermes_lab.model.proposals import Merge, MergeProposal, Proposal, ProposedChange
 from hermes_lab.model.writes import Write
 from hermes_lab.services.events import Events
-from hermes_lab.services.merging import Merged, is_wanted, merge
+from hermes_lab.services.merging import Merged, accepted, merge
 from hermes_lab.services.reviews import state_of
 from hermes_lab.services.views import ProposalViews
 from hermes_lab.store import Store
@@ -60,13 +60,13 @@ class Merges:
 
     async def _merged_with_now(self, proposal: Proposal, request: MergeProposal) -> tuple[Document | None, Merged]:
         """The merge with the document as it still is when the merge is made: merging takes a while, people save."""
-        accepted = _accepted(proposal)
+        decisions = accepted(proposal.changes)
         for _ in range(_ATTEMPTS):
             current = await self._current(proposal)
             current_hash = None if current is None else current.hash
             if request.expected_hash is not None and request.expected_hash != current_hash:
                 raise _moved("The document is not the one you expected.", current_hash)
-            merged = await self._merged(proposal, current, accepted)
+            merged = await self._merged(proposal, current, decisions)
             if await self._documents.hash(proposal.path) == current_hash:
                 return current, merged
         raise _moved("The document is being written again and again; try later.", current_hash)
@@ -113,7 +113,7 @@ class Merges:
                 state=proposal.state,
                 proposal_id=proposal_id,
             )
-        if not _accepted(proposal):
+        if not accepted(proposal.changes):
             raise Conflict("No change of the proposal is accepted.", code="nothing_accepted")
         return proposal
 
@@ -128,11 +128,11 @@ class Merges:
             ) from error
 
     async def _merged(
-        self, proposal: Proposal, current: Document | None, accepted: dict[str, ChangeDecision]
+        self, proposal: Proposal, current: Document | None, decisions: dict[str, ChangeDecision]
     ) -> Merged:
         base, remote = self._views.base(proposal), self._views.snapshot(proposal.proposal_hash)
         local = None if current is None else current.notebook
-        merged = await asyncio.to_thread(merge, base, local, remote, accepted)
+        merged = await asyncio.to_thread(merge, base, local, remote, decisions)
         if merged.conflicts:
             raise MergeConflict(
                 "Accepted changes overlap what the document has become.",
@@ -162,14 +162,6 @@ class Merges:
 
 def _moved(message: str, current_hash: str | None) -> Conflict:
     return Conflict(message, code="document_moved", field="expected_hash", current_hash=current_hash)
-
-
-def _accepted(proposal: Proposal) -> dict[str, ChangeDecision]:
-    return {
-        change.change_id: change.decision
-        for change in proposal.changes
-        if change.state == "pending" and change.decision is not None and is_wanted(change.decision)
-    }
 
 
 def _applied(change: ProposedChange, applied: list[str]) -> ProposedChange:

@@ -11,7 +11,7 @@ from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.model.diffs import Change
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject, Notebook, sha256
-from hermes_lab.model.proposals import Conflict
+from hermes_lab.model.proposals import Conflict, ProposedChange
 from hermes_lab.services.cell_alignment import Alignment, align
 from hermes_lab.services.cell_merging import Conflicts, accepted_cell, merge_cell, merge_keys
 from hermes_lab.services.cell_ordering import Landmarks, place
@@ -83,6 +83,15 @@ def check_decisions(changes: Iterable[Change], decisions: Decisions) -> None:
 def is_wanted(decision: ChangeDecision) -> bool:
     """Whether the decision takes anything of its change: all of it, or a hunk."""
     return decision.decision == "accept" or "accept" in (decision.hunks or {}).values()
+
+
+def accepted(changes: Iterable[ProposedChange]) -> dict[str, ChangeDecision]:
+    """The decisions that a merge would carry out now: what is accepted, and not in the document yet."""
+    return {
+        change.change_id: change.decision
+        for change in changes
+        if change.state == "pending" and change.decision is not None and is_wanted(change.decision)
+    }
 
 
 class _Key(NamedTuple):

@@ -14,8 +14,10 @@ from hermes_lab.model.errors import Conflict, HermesError, InvalidRequest, NotFo
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.payload import Notebook
 from hermes_lab.model.proposals import EvidenceWord, Proposal, ProposalSummary, ProposedChange
+from hermes_lab.services.code_hashes import code_hash
 from hermes_lab.services.dependencies import dependencies
-from hermes_lab.services.merging import is_wanted, merge
+from hermes_lab.services.merging import accepted, is_wanted, merge
+from hermes_lab.services.staleness import Staleness
 from hermes_lab.store import Store
 
 _ACCEPT = ChangeDecision(decision="accept")
@@ -24,14 +26,17 @@ _ACCEPT = ChangeDecision(decision="accept")
 class ProposalViews:
     """Derives staleness, conflicts and a missing document; joins the evidence."""
 
-    def __init__(self, store: Store, documents: Documents) -> None:
+    def __init__(self, store: Store, documents: Documents, staleness: Staleness) -> None:
         self._store = store
         self._documents = documents
+        self._staleness = staleness
         self._merging: set[str] = set()
         # Whether a proposal conflicts depends on these three alone, and a merge takes a while to try.
         self._conflicted: dict[tuple[str, int, str], bool] = {}
         # So do the notes about dependencies: the last ones of each proposal, and what they were made of.
         self._dependencies: dict[str, tuple[tuple[int, str | None], list[DependencyNote]]] = {}
+        # proposal_id -> that code of which version of it, merged into which document.
+        self._merged_code: dict[str, tuple[int, str | None, str | None]] = {}
 
     def stored(self, proposal_id: str) -> Proposal:
         """The proposal as it is stored.
@@ -76,11 +81,29 @@ class ProposalViews:
         """The notebook that the proposal was made against; None for a new notebook."""
         return None if proposal.base_hash is None else self.snapshot(proposal.base_hash)
 
-    def evidence_of(self, proposal: Proposal, current_hash: str | None) -> list[Evidence]:
-        """The proposal's evidence, newest first, marked stale where the document is no longer what it ran on."""
-        moved = proposal.state == "open" and current_hash != proposal.base_hash
-        found = self._store.evidence.all(proposal_id=proposal.proposal_id)
-        return [evidence.model_copy(update={"stale": moved}) for evidence in found]
+    async def evidence_view(self, evidence: Evidence) -> Evidence:
+        """Evidence with what differs now from what ran."""
+        proposal = self.stored(evidence.proposal_id)
+        return await self._marked(evidence, proposal, await self._current(proposal))
+
+    async def _marked(self, evidence: Evidence, proposal: Proposal, current: Document | None) -> Evidence:
+        async def code_of_merge() -> str | None:
+            return await self._code_of_merge(proposal, current)
+
+        current_hash = None if current is None else current.hash
+        return await self._staleness.marked(evidence, proposal, current_hash, code_of_merge)
+
+    async def _code_of_merge(self, proposal: Proposal, current: Document | None) -> str | None:
+        """That of the notebook which a merge would write now; None: it would write nothing."""
+        now = (proposal.version, None if current is None else current.hash)
+        known = self._merged_code.get(proposal.proposal_id)
+        if known is None or known[:2] != now:
+            decisions = accepted(proposal.changes)
+            local = None if current is None else current.notebook
+            sides = self.base(proposal), local, self.snapshot(proposal.proposal_hash)
+            code = await asyncio.to_thread(_merged_code, *sides, decisions) if decisions else None
+            known = self._merged_code[proposal.proposal_id] = (*now, code)
+        return known[2]
 
     async def view(self, proposal: Proposal) -> Proposal:
         """The proposal with everything that is derived at a read."""
@@ -94,7 +117,10 @@ class ProposalViews:
                 "document_missing": current is None and proposal.base_hash is not None,
                 "conflicted": stale and current is not None and await self._is_conflicted(proposal, current),
                 "dependencies": await self._dependencies_of(proposal, current),
-                "evidence": self.evidence_of(proposal, current_hash),
+                "evidence": [
+                    await self._marked(each, proposal, current)
+                    for each in self._store.evidence.all(proposal_id=proposal.proposal_id)
+                ],
             }
         )
 
@@ -145,6 +171,16 @@ class ProposalViews:
             known = (made_of, await asyncio.to_thread(note))
             self._dependencies[proposal.proposal_id] = known
         return known[1]
+
+
+def _merged_code(
+    base: Notebook | None, local: Notebook | None, remote: Notebook, decisions: dict[str, ChangeDecision]
+) -> str | None:
+    try:
+        merged = merge(base, local, remote, decisions)
+    except HermesError:
+        return None
+    return None if merged.conflicts else code_hash(merged.notebook)
 
 
 def _is_decided(change: ProposedChange) -> bool:

@@ -1114,7 +1114,7 @@ export interface components {
       allow_unknown?: boolean;
       /**
        * Timeout Seconds
-       * @description For each of the two runs
+       * @description For each of the runs, from its own start
        * @default null
        */
       timeout_seconds?: number | null;
@@ -1443,13 +1443,22 @@ export interface components {
     };
     /**
      * Environment
-     * @description What a notebook ran in; ``fingerprint`` is the sha256 of all of it.
+     * @description What a notebook ran in.
+     *
+     *     ``fingerprint`` is the sha256 of all of it and of the kernel spec (command, variables, metadata). That of an
+     *     interpreter that did not say what it is, is like no other.
      */
     Environment: {
       /** Kernel Name */
       kernel_name: string;
       /** Interpreter */
       interpreter: string;
+      /**
+       * Interpreter Version
+       * @description In its own words; null where it said nothing
+       * @default null
+       */
+      interpreter_version: string | null;
       /**
        * Packages
        * @description Distribution -> version
@@ -1497,7 +1506,9 @@ export interface components {
      *
      *     It executes code that an agent wrote: under the policy ``sandbox`` in kernels that are shut off, under ``ask`` it
      *     stays `pending` with ``awaiting_approval`` until a person answers with `decide_evidence`. ``base`` is null where
-     *     the proposal is a new notebook.
+     *     the proposal is a new notebook. ``stale`` is derived at each read: `base` where the document is no longer the one
+     *     that ran, `proposal` where other changes would be merged now or the proposal has ended without a merge,
+     *     `environment` where the kernel would start in another one.
      */
     Evidence: {
       /** Evidence Id */
@@ -1587,8 +1598,21 @@ export interface components {
        * @default null
        */
       timeout_seconds: number | null;
-      /** @default null */
+      /**
+       * @description Of the proposal's execution
+       * @default null
+       */
       environment: components['schemas']['Environment'] | null;
+      /**
+       * @description Of the base's, where it was another one
+       * @default null
+       */
+      base_environment: components['schemas']['Environment'] | null;
+      /**
+       * Notes
+       * @description What else to know of how it was made, in words
+       */
+      notes: string[];
       /** @default null */
       base: components['schemas']['EvidenceRun'] | null;
       /** @default null */
@@ -1627,7 +1651,7 @@ export interface components {
     };
     /**
      * EvidenceRun
-     * @description One of the two executions. The outputs are in the notebook of the run (`get_run_notebook`).
+     * @description One of the executions. The outputs are in the notebook of the run (`get_run_notebook`).
      */
     EvidenceRun: {
       /** Run Id */
@@ -4435,7 +4459,7 @@ export interface operations {
           allow_unknown?: boolean;
           /**
            * Timeout Seconds
-           * @description For each of the two runs
+           * @description For each of the runs, from its own start
            * @default null
            */
           timeout_seconds?: number | null;
