@@ -92,6 +92,12 @@ class HermesLab(ExtensionApp):
     body_limit_bytes = Integer(
         100_000_000, min=1, help="The largest request that is read; a larger one is answered with 413."
     ).tag(config=True)
+    merge_claim_seconds = Float(
+        60.0,
+        min=1,
+        help="How long a server may be at a merge of a notebook; after that, another merge of the notebook may begin, "
+        "and the server that hung writes no more.",
+    ).tag(config=True)
     tool_policy = Dict(
         key_trait=Unicode(),
         value_trait=Enum(["allow", "ask", "deny"]),
@@ -150,6 +156,7 @@ class HermesLab(ExtensionApp):
                 ),
                 remote_schemes=tuple(scheme.lower().removesuffix("://") for scheme in self.remote_schemes),
                 evidence_copy_limit_bytes=self.evidence_copy_limit_bytes,
+                merge_claim_seconds=self.merge_claim_seconds,
                 tool_policies={tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()},
                 approval_timeout_seconds=self.approval_timeout_seconds,
                 searxng_url=self.searxng_url,

@@ -12,6 +12,7 @@ from typing import Any
 from hermes_lab.engines import contents, kernel_specs, notebook_format
 from hermes_lab.engines.built_in_tools import BuiltInTools
 from hermes_lab.engines.contents import Documents
+from hermes_lab.engines.file_writer import FileWriter
 from hermes_lab.engines.kernel_specs import ServerKernels
 from hermes_lab.engines.paths import Root
 from hermes_lab.engines.runtime_folder import runtime_folder
@@ -22,6 +23,7 @@ from hermes_lab.runner.protocol import Limits
 from hermes_lab.runner.supervisor import SupervisedRunner
 from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
+from hermes_lab.services.document_claims import DocumentClaims
 from hermes_lab.services.events import Events
 from hermes_lab.services.evidence import EvidenceService
 from hermes_lab.services.evidence_executions import EvidenceExecutions
@@ -30,8 +32,10 @@ from hermes_lab.services.evidence_policy import AgentExecution, EvidencePolicy
 from hermes_lab.services.evidence_sides import EvidenceSides
 from hermes_lab.services.executions import Executions
 from hermes_lab.services.installed_kernels import InstalledKernels
+from hermes_lab.services.journal import Journal
 from hermes_lab.services.kept_evidence import KeptEvidence
 from hermes_lab.services.kernels import Kernels
+from hermes_lab.services.merge_plans import MergePlans
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.parameters import Parameters
@@ -73,6 +77,7 @@ class Settings:
     limits: Limits
     remote_schemes: tuple[str, ...]
     evidence_copy_limit_bytes: int
+    merge_claim_seconds: float
     tool_policies: dict[str, Policy]
     approval_timeout_seconds: float
     searxng_url: str
@@ -123,7 +128,10 @@ class Composition:
         places = RunPlaces(documents, root, settings.remote_schemes)
         installed = InstalledKernels(server_kernels)
         runs = Runs(store, events, places, executions, records)
-        merges = Merges(store, events, documents, views)
+        writer = FileWriter(documents)
+        claims = DocumentClaims(store, settings.merge_claim_seconds)
+        journal = Journal(store, events, writer, views, claims)
+        plans = MergePlans(writer, views)
         policy = EvidencePolicy(
             settings.agent_execution,
             settings.data_folder / "evidence",
@@ -136,7 +144,7 @@ class Composition:
         compared = EvidenceNotebooks(store, documents, views)
         sides = EvidenceSides(store, root, compared, installed, policy)
         making = EvidenceExecutions(store, kept, views, sides, executions, policy)
-        self._recovery = Recovery(store, documents, merges, self.kernels, tool_calls, policy.scratch_folder, places)
+        self._recovery = Recovery(store, claims, journal, self.kernels, tool_calls, policy.scratch_folder, places)
         self.services = Services(
             store=store,
             notebooks=Notebooks(store, documents),
@@ -147,7 +155,7 @@ class Composition:
             proposals=Proposals(store, events, documents, views),
             reviews=Reviews(store, events, views),
             review_outcomes=ReviewOutcomes(events, views),
-            merges=merges,
+            merges=Merges(store, views, plans, journal, claims),
             evidence=EvidenceService(store, events, kept, views, compared, installed, making, tasks, policy),
             tool_calls=tool_calls,
             agents=Agents(store),

@@ -88,6 +88,7 @@ REQUIREMENTS: dict[str, str] = {
     "DIFF-3": "The nbdime operations of a diff turn the base into exactly the other notebook.",
     "DIFF-4": "A notebook file of any version up to 4 is read the same way each time, or refused by naming the place.",
     "MERGE-9": "Accepting all in one merge or in several gives the same cells, and accepting nothing changes nothing.",
+    "MERGE-12": "A save that fails leaves all of a merge in the file or nothing of it, and what is there is recorded.",
     "MERGE-10": "The inverse of a merge takes back what it wrote, and nothing that was written since.",
     # Journey 3: tool calls
     "TOOL-1": "A cell reads a file below the root through its agent's tools, without asking anybody.",

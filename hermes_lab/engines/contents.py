@@ -1,8 +1,11 @@
-"""Documents, through the server's ContentsManager: hooks, checkpoints, signing and foreign storage keep working."""
+"""Documents, through the server's ContentsManager: hooks, checkpoints, signing and foreign storage keep working.
+
+How a merge is written safely is in file_writer.py."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import posixpath
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +17,8 @@ from tornado.web import HTTPError
 
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.engines.paths import Root
-from hermes_lab.model.errors import InvalidRequest, NotFound, Unavailable
-from hermes_lab.model.payload import Notebook, sha256
+from hermes_lab.model.errors import InvalidRequest, NotFound
+from hermes_lab.model.payload import JsonObject, Notebook, sha256
 
 _TORN_READ_RETRIES = 6
 _TORN_READ_PAUSE_SECONDS = 0.05
@@ -41,8 +44,16 @@ class Document:
     notebook: Notebook
 
 
+@dataclass(frozen=True)
+class Found:
+    """What is at a path: a text, whatever it means; None: nothing. ``torn``: it is no JSON, such as half of a save."""
+
+    text: str | None
+    torn: bool
+
+
 class Documents:
-    """Read and write notebook documents by their path from the server's root."""
+    """Read and save notebook documents by their path from the server's root."""
 
     def __init__(self, contents_manager: Any, root: Root) -> None:
         self._contents = contents_manager
@@ -84,35 +95,51 @@ class Documents:
         except NotFound:
             return None
 
-    async def is_torn(self, path: str) -> bool:
-        """Whether there is a document that does not parse: what a save that was cut off leaves."""
-        try:
-            await self.read(path)
-        except InvalidRequest:
-            return True
-        except NotFound:
-            return False
-        return False
+    async def look(self, path: str) -> Found:
+        """What is in the file now; what is torn is looked at again for a moment, as somebody may be saving it."""
+        for _ in range(_TORN_READ_RETRIES):
+            try:
+                text = await self._text(path, "path")
+                if await asyncio.to_thread(_is_json, text):
+                    return Found(text, torn=False)
+            except NotFound:
+                return Found(None, torn=False)
+            except InvalidRequest:
+                text = ""  # it was cut in the middle of a character
+            await asyncio.sleep(_TORN_READ_PAUSE_SECONDS)
+        return Found(text, torn=True)
 
-    async def write(self, path: str, notebook: Notebook, outputs_from: Document | None) -> str:
-        """Save the notebook the way JupyterLab does; answers the sha256 of what is then in the file.
+    def to_save(self, notebook: Notebook, outputs_from: Document | None) -> JsonObject:
+        """The notebook as contents managers save it; a hook may change its ``content``.
 
         ``outputs_from`` is the document that every output in ``notebook`` comes from: where the person trusted it,
         the saved document is trusted, and nowhere else.
-
-        Raises:
-            Unavailable: the contents manager could not save.
         """
         content = nbformat.from_dict(notebook)
         notary = self._contents.notary
         trusted = outputs_from is not None and notary.check_signature(nbformat.from_dict(outputs_from.notebook))
         notary.mark_cells(content, trusted)
-        model = {"type": "notebook", "format": "json", "content": content}
-        try:
-            await ensure_async(self._contents.save(model, path))
-        except HTTPError as error:
-            raise Unavailable(f"{path} could not be saved: {error.log_message}", code="not_saved", path=path) from error
-        return sha256(await self._text(path, "path"))
+        return {"type": "notebook", "format": "json", "content": content}
+
+    async def save(self, path: str, model: JsonObject) -> None:
+        """Save a model the way JupyterLab does: a notebook (`to_save`), or the text of a file.
+
+        Raises:
+            Exception: what a contents manager, a hook or a checkpoint raises; what is in the file then is not known.
+        """
+        await ensure_async(self._contents.save(model, path))
+
+    async def delete(self, path: str) -> None:
+        """Delete the file.
+
+        Raises:
+            Exception: as `save`.
+        """
+        await ensure_async(self._contents.delete(path))
+
+    async def has_folder(self, path: str) -> bool:
+        """Whether the folder that the document is in is there."""
+        return bool(await ensure_async(self._contents.dir_exists(posixpath.dirname(path))))
 
     async def _text(self, path: str, field: str) -> str:
         try:
@@ -127,6 +154,16 @@ class Documents:
             ) from error
         text: str = model["content"]
         return text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except RecursionError:
+        return True  # nested too deeply for us, which is not cut off
+    except ValueError:
+        return False
+    return True
 
 
 async def _parsed_apart(path: str, text: str, field: str) -> Document:

@@ -7,9 +7,11 @@
     ├── NotFound            404
     ├── Conflict            409  the request is fine, the present state does not admit it
     │   ├── StaleBase            the base hash is unknown; `details.current_hash`
+    │   ├── DocumentMoved        the document is another than was expected; `details.current_hash`
     │   ├── MergeConflict        accepted changes overlap newer edits; `details.conflicts`
     │   └── IllegalTransition    the thing has ended or moved on; `details.state`
     ├── Unavailable         503  something that hermes_lab needs does not answer
+    │   └── HalfWritten          a save was cut off and could not be repaired yet; the journal still has it
     └── TimedOut            504
 
 A failed cell, a denied tool or a red verdict are answers, not errors (DESIGN section 4).
@@ -93,6 +95,12 @@ class StaleBase(Conflict):
     code = "stale_base"
 
 
+class DocumentMoved(Conflict):
+    """The document is not the one that the caller, or a merge on its way, has seen; nothing was written."""
+
+    code = "document_moved"
+
+
 class MergeConflict(Conflict):
     """Accepted changes overlap what the document has become."""
 
@@ -110,6 +118,12 @@ class Unavailable(HermesError):
 
     status = 503
     code = "unavailable"
+
+
+class HalfWritten(Unavailable):
+    """A save left half a document, which could be neither completed nor restored yet; the next merge or start will."""
+
+    code = "document_torn"
 
 
 class TimedOut(HermesError):

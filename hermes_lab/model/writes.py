@@ -12,8 +12,9 @@ WriteState = Literal["journalled", "written", "abandoned"]
 
 
 class Write(Payload):
-    """A merge on its way into its document. ``intended_hash`` is the snapshot of the merged notebook,
-    ``claim`` the idempotency key that is answered with the merge, by whichever server completes it."""
+    """A merge on its way into its document. ``before_hash`` and ``intended_hash`` are snapshots of what was there and
+    of the merged notebook, ``token`` is good for writing it (store/write_tokens.py), ``claim`` the idempotency key that
+    is answered with the merge, by whichever server completes it."""
 
     write_id: str
     state: WriteState = "journalled"
@@ -23,6 +24,7 @@ class Write(Payload):
     before_hash: Sha256 | None
     intended_hash: Sha256
     applied: list[str]
+    token: int = 0
     claim: Claim | None = None
     created_at: UtcTime
     message: str | None = None

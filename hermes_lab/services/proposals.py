@@ -79,7 +79,7 @@ class Proposals:
             self._store.idempotency.keep(Claim.of(actor, "create_proposal", request.idempotency_key), proposal)
             if superseded is not None:
                 closed = superseded.moved("superseded", superseded_by=proposal.proposal_id, updated_at=moment)
-                self._store.proposals.replace(closed)
+                self._store.proposals.advance(superseded, closed)
         if superseded is not None:
             self._events.publish("proposals", superseded.proposal_id, "superseded")
         self._events.publish("proposals", proposal.proposal_id, proposal.state)
@@ -127,7 +127,7 @@ class Proposals:
             raise NotAllowed("This proposal is somebody else's.", code="not_the_author", field="proposal_id")
         withdrawn = proposal.moved("withdrawn", updated_at=now())
         with self._store.transaction():
-            self._store.proposals.replace(withdrawn)
+            self._store.proposals.advance(proposal, withdrawn)
             self._store.audit.append(actor.author, "withdraw_proposal", proposal.proposal_id)
         self._events.publish("proposals", proposal.proposal_id, withdrawn.state)
         return await self._views.view(withdrawn)

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 from typing import get_args
 
-from hermes_lab.engines.contents import Documents
 from hermes_lab.engines.notebook_format import parse
 from hermes_lab.model.errors import HermesError
 from hermes_lab.model.payload import JsonObject, now
@@ -16,14 +15,16 @@ from hermes_lab.model.run_events import RunEvent, replayed
 from hermes_lab.model.runs import CellState, CellTiming, Progress, Run
 from hermes_lab.model.writes import Write
 from hermes_lab.runner.settling import settle, sources_of
+from hermes_lab.services.document_claims import DocumentClaims
+from hermes_lab.services.journal import Journal
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.live_runs import settled
-from hermes_lab.services.merges import Merges
 from hermes_lab.services.run_places import RunPlaces
 from hermes_lab.services.tool_calls import ToolCalls
 from hermes_lab.store import Snapshot, Store
 
 _log = logging.getLogger(__name__)
+_SECONDS_FOR_ANOTHER = 5
 
 
 class Recovery:
@@ -32,8 +33,8 @@ class Recovery:
     def __init__(
         self,
         store: Store,
-        documents: Documents,
-        merges: Merges,
+        claims: DocumentClaims,
+        journal: Journal,
         kernels: Kernels,
         tool_calls: ToolCalls,
         scratch_folder: Path,
@@ -41,8 +42,8 @@ class Recovery:
     ) -> None:
         self._places = places
         self._store = store
-        self._documents = documents
-        self._merges = merges
+        self._claims = claims
+        self._journal = journal
         self._kernels = kernels
         self._tool_calls = tool_calls
         self._scratch_folder = scratch_folder
@@ -53,7 +54,7 @@ class Recovery:
             self._end_runs(instance_id)
             self._end_evidence(instance_id)
             for write in self._store.writes.all(instance_id=instance_id, state="journalled"):
-                await self._complete_or_abandon(write)
+                await self._settle(write)
             self._kernels.end_all_of(instance_id)
             self._tool_calls.end_all_of(instance_id)
             self._store.idempotency.release_claims_of(instance_id)
@@ -126,32 +127,15 @@ class Recovery:
                 self._store.evidence.replace(ended)
                 shutil.rmtree(self._scratch_folder / evidence.evidence_id, ignore_errors=True)
 
-    async def _complete_or_abandon(self, write: Write) -> None:
+    async def _settle(self, write: Write) -> None:
+        """Finish a merge if nobody wrote its document since, or give it up; what is at work on it does so itself."""
+        self._claims.end(write.path, write.token)
         try:
-            await self._complete(write)
-        except (HermesError, LookupError, OSError) as error:
-            # One document that cannot be written must not keep the server from starting.
-            _log.exception("The merge %s cannot be completed.", write.write_id)
-            self._abandon(write, f"It could not be completed: {error}")
-
-    async def _complete(self, write: Write) -> None:
-        """Finish a merge if nobody wrote the document since: it has the hash from before the write, already has the
-        intended bytes, or no longer parses (a torn save). Else the person's text stays, and the log says so."""
-        text = self._store.snapshots.get(write.intended_hash)
-        if text is None:
-            raise LookupError(f"snapshot {write.intended_hash} is missing from the store")
-        torn = await self._documents.is_torn(write.path)
-        if torn or await self._documents.hash(write.path) in (write.before_hash, write.intended_hash):
-            await self._merges.carry_out(write, parse(text), None)
-            return
-        self._abandon(
-            write, "The document was written by somebody else after the server stopped in the middle of a merge."
-        )
-
-    def _abandon(self, write: Write, message: str) -> None:
-        with self._store.transaction():
-            self._store.writes.replace(write.model_copy(update={"state": "abandoned", "message": message}))
-            self._store.audit.append(write.author, "abandon_merge", write.proposal_id, {"path": write.path})
+            async with self._claims.hold(write.path, wait_seconds=_SECONDS_FOR_ANOTHER) as claim:
+                await self._journal.settle_all_of(claim)
+        except HermesError:
+            # One document that cannot be written must not keep the server from starting; its next merge tries again.
+            _log.exception("The merge %s is not completed yet.", write.write_id)
 
 
 def _hermes(part: JsonObject) -> JsonObject:

@@ -53,7 +53,7 @@ class Reviews:
         )
         reviewed = decided(proposal, decisions, review)
         with self._store.transaction():
-            self._store.proposals.replace(reviewed)
+            self._store.proposals.advance(proposal, reviewed)
             words = {change_id: decision.decision for change_id, decision in decisions.items()}
             self._store.audit.append(actor.author, "review_proposal", proposal.proposal_id, {"decisions": words})
             self._store.idempotency.keep(Claim.of(actor, "review_proposal", request.idempotency_key), reviewed)

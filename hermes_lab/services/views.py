@@ -57,9 +57,15 @@ class ProposalViews:
             Conflict: it is being merged at this moment.
         """
         proposal = self.stored(proposal_id)
-        if proposal_id in self._merging:
+        if proposal_id in self._merging or self._is_merged_elsewhere(proposal):
             raise Conflict("The proposal is being merged at this moment.", code="merge_going_on")
         return proposal
+
+    def _is_merged_elsewhere(self, proposal: Proposal) -> bool:
+        """Whether another server is writing it: a merge that is journalled, by one who still may write."""
+        going_on = self._store.writes.all(path=proposal.path, state="journalled")
+        mine = any(write.proposal_id == proposal.proposal_id for write in going_on)
+        return mine and self._store.write_tokens.is_held(proposal.path)
 
     @contextmanager
     def merging(self, proposal: Proposal) -> Iterator[None]:

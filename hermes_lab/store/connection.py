@@ -31,6 +31,10 @@ class Database:
             event.listen(self.engine, "begin", _begin_immediately)
         self._connection: Connection | None = None
 
+    def folder(self, name: str) -> Path | None:
+        """A folder beside the database for what belongs to it; None where the database is no file."""
+        return None if self.file is None else self.file.with_name(f"{self.file.name}-{name}")
+
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """All or nothing. Nothing may be awaited inside: the block owns the database.

@@ -22,8 +22,7 @@ class Instances:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._own: str | None = None
-        file = database.file
-        self._locks = InstanceLocks(None if file is None else file.with_name(f"{file.name}-instances"))
+        self._locks = InstanceLocks(database.folder("instances"))
 
     def register(self) -> str:
         """Enter this process; answers its instance_id."""

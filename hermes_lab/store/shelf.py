@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, Table, and_, or_, select
 
-from hermes_lab.model.errors import InvalidRequest
+from hermes_lab.model.errors import Conflict, InvalidRequest
 from hermes_lab.model.payload import Page, Payload
 from hermes_lab.store.connection import Database
 
@@ -34,6 +34,17 @@ class Shelf(Generic[P]):
         with self._database.transaction() as connection:
             row = self._row(item) | {"instance_id": self._instance_id}
             connection.execute(self._table.update().where(self._key == row[self._key.name]).values(**row))
+
+    def advance(self, old: P, new: P) -> None:
+        """Put ``new`` in the place of ``old``, which the caller has read before.
+
+        Raises:
+            Conflict: another server has put something else there meanwhile; code ``changed_meanwhile``.
+        """
+        with self._database.transaction():
+            if self.get(getattr(old, self._key.name)) != old:
+                raise Conflict("It was changed at the same moment; read it again.", code="changed_meanwhile")
+            self.replace(new)
 
     def get(self, key: str) -> P | None:
         """The one with this key."""

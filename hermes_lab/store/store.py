@@ -19,10 +19,12 @@ from hermes_lab.store.audit import AuditLog
 from hermes_lab.store.connection import Database
 from hermes_lab.store.idempotency import Idempotency
 from hermes_lab.store.instances import Instances
+from hermes_lab.store.path_locks import PathLocks
 from hermes_lab.store.run_events import RunEvents
 from hermes_lab.store.schema import upgrade
 from hermes_lab.store.shelf import Shelf
 from hermes_lab.store.snapshots import Snapshots
+from hermes_lab.store.write_tokens import WriteTokens
 
 
 class Store:
@@ -42,6 +44,8 @@ class Store:
         self.kernels = Shelf(self._database, tables.kernels, KernelToken, self.instance_id)
         self.agents = Shelf(self._database, tables.agents, StoredAgent, self.instance_id)
         self.writes = Shelf(self._database, tables.writes, Write, self.instance_id)
+        self.write_tokens = WriteTokens(self._database)
+        self.path_locks = PathLocks(self._database.folder("paths"))
         self.snapshots = Snapshots(self._database)
         self.audit = AuditLog(self._database)
         self.idempotency = Idempotency(self._database, self.instance_id)

@@ -106,3 +106,11 @@ instances = Table(
     Column("process_started_at", String(32), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
+write_tokens = Table(
+    "write_tokens",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("token", Integer, nullable=False),
+    Column("written", Integer, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import requests
 
-from tests.clients import Client, error
+from tests.clients import Client
 from tests.conftest import StartServer
 from tests.journeys.proposing import merge, propose, replace, review
 from tests.servers import Server
@@ -26,23 +25,6 @@ def die(path, contents_manager, **_):
         whole = open(file, "rb").read()
         open(file, "wb").write(whole[: whole.index(b"\\xc3") + 1])
     os.kill(os.getpid(), signal.SIGKILL)
-"""
-# A contents manager of somebody else's, whose storage fails once at a save, in a way that is no HTTP error.
-LOSES_THE_STORAGE = """
-import os
-from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
-
-class Remote(AsyncLargeFileManager):
-    async def save(self, model, path=""):
-        fails = open("fails").read() if os.path.exists("fails") else ""
-        if fails == "before":
-            os.unlink("fails")
-            raise RuntimeError("the storage is gone")
-        saved = await super().save(model, path)
-        if fails == "after":
-            os.unlink("fails")
-            raise RuntimeError("the storage is gone")
-        return saved
 """
 ACCEPTED = {"only": "print('better')", "other": "print('ä')"}
 
@@ -143,30 +125,3 @@ def test_a_document_that_somebody_wrote_meanwhile_is_left_alone(
     assert workspace.sources("report.ipynb") == {"only": "print(1)", "other": "print(2)", "mine": "print(3)"}
     merge(people(), accepted)
     assert workspace.sources("report.ipynb") == ACCEPTED | {"other": "print(2)", "mine": "print(3)"}
-
-
-@pytest.mark.requirement("MERGE-7", "API-2")
-@pytest.mark.parametrize("fails", ["before", "after"], ids=["before the file was touched", "when the file was written"])
-def test_a_merge_with_a_key_of_which_nobody_knows_whether_it_was_saved_is_completed_at_the_next_start(
-    new_server: StartServer, clients: Callable[..., Client], tmp_path: Path, fails: str
-) -> None:
-    (tmp_path / "storage.py").write_text(LOSES_THE_STORAGE)  # the server imports from the folder that it starts in
-    server = new_server(tmp_path, settings={"ServerApp": {"contents_manager_class": "storage.Remote"}})
-    person = clients(server.url, server.token, "token")
-    workspace = Workspace(server.root, server.root / "work")
-    path = workspace.write("report.ipynb", code("only", "print(1)"), code("other", "print(2)"))
-    proposal = propose(person, path, replace("only", "print('better')"))
-    review(person, proposal, {"only": "accept"})
-    merge_at = f"proposals/{proposal['proposal_id']}/merge"
-
-    (tmp_path / "fails").write_text(fails)
-    assert person.post(merge_at, key="once").status_code == 500
-    assert error(person.post(merge_at, key="once")) == (409, "idempotency_in_progress")
-    server.crash()
-    server.start()
-
-    person = clients(server.url, server.token, "token")
-    merged = person.post(merge_at, key="once")
-    assert (merged.status_code, merged.json()["state"]) == (200, "merged"), merged.text
-    assert [each["applied"] for each in merged.json()["merges"]] == [["only"]]
-    assert workspace.sources("report.ipynb") == {"only": "print('better')", "other": "print(2)"}
