@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
@@ -29,6 +29,7 @@ from hermes_lab.store.location import data_folder, default_url
 
 _EVENT_SCHEMA = Path(__file__).parent / "schemas" / "changed.json"
 _EVENT_ID = "https://hermes-lab.readthedocs.io/schema/changed/v1"
+_CONTENTS_EVENT_ID = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 _EVERY_ADDRESS = ("", "*", "0.0.0.0", "::")  # noqa: S104 - to recognise them, not to listen on them
 
 
@@ -167,6 +168,7 @@ class HermesLab(ExtensionApp):
             emit=self._emit,
             environment=dict(os.environ),
         )
+        self._event_logger.add_listener(schema_id=_CONTENTS_EVENT_ID, listener=self._hear_of_contents)
         inject(
             server.kernel_manager,
             lambda kernel_id, path: self.composition.kernels.environment(kernel_id, origin="session", path=path),
@@ -186,6 +188,7 @@ class HermesLab(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End runs and waiting calls, and leave the store."""
+        self._event_logger.remove_listener(schema_id=_CONTENTS_EVENT_ID, listener=self._hear_of_contents)
         await self.composition.close()
         await self._tool_channel.close()
         shutil.rmtree(self._socket_folder, ignore_errors=True)
@@ -202,6 +205,14 @@ class HermesLab(ExtensionApp):
     @property
     def _tool_socket(self) -> Path:
         return self._socket_folder / "tools.sock"
+
+    async def _hear_of_contents(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002 - Jupyter names them
+        """What was done through Jupyter's contents API, by JupyterLab or by anybody else."""
+        relocations = self.composition.services.relocations
+        if data["action"] == "rename":
+            relocations.follow(data["source_path"], data["path"])
+        elif data["action"] == "delete":
+            relocations.miss(data["path"])
 
     def _emit(self, changed: Changed) -> None:
         self._event_logger.emit(schema_id=_EVENT_ID, data=changed.model_dump(mode="json"))

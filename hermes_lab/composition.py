@@ -36,6 +36,7 @@ from hermes_lab.services.journal import Journal
 from hermes_lab.services.kept_evidence import KeptEvidence
 from hermes_lab.services.kernels import Kernels
 from hermes_lab.services.merge_plans import MergePlans
+from hermes_lab.services.merge_previews import MergePreviews
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.parameters import Parameters
@@ -43,6 +44,8 @@ from hermes_lab.services.present_environments import PresentEnvironments
 from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.readiness import Readiness
 from hermes_lab.services.recovery import Recovery
+from hermes_lab.services.relocations import Relocations
+from hermes_lab.services.reverts import Reverts
 from hermes_lab.services.review_outcomes import ReviewOutcomes
 from hermes_lab.services.reviews import Reviews
 from hermes_lab.services.run_admissions import RunAdmissions
@@ -145,6 +148,7 @@ class Composition:
         sides = EvidenceSides(store, root, compared, installed, policy)
         making = EvidenceExecutions(store, kept, views, sides, executions, policy)
         self._recovery = Recovery(store, claims, journal, self.kernels, tool_calls, policy.scratch_folder, places)
+        proposals = Proposals(store, events, documents, views)
         self.services = Services(
             store=store,
             notebooks=Notebooks(store, documents),
@@ -152,10 +156,13 @@ class Composition:
             run_admissions=RunAdmissions(store, events, places, installed, executions, tasks),
             runs=runs,
             comparisons=Comparisons(documents, runs, views),
-            proposals=Proposals(store, events, documents, views),
+            proposals=proposals,
             reviews=Reviews(store, events, views),
             review_outcomes=ReviewOutcomes(events, views),
             merges=Merges(store, views, plans, journal, claims),
+            merge_previews=MergePreviews(plans, views),
+            reverts=Reverts(store, views, plans, proposals),
+            relocations=Relocations(store, events, documents, views),
             evidence=EvidenceService(store, events, kept, views, compared, installed, making, tasks, policy),
             tool_calls=tool_calls,
             agents=Agents(store),

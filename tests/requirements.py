@@ -59,6 +59,7 @@ REQUIREMENTS: dict[str, str] = {
     "PROP-6": "An agent replaces its own proposal by a newer one, or withdraws it; not those of others.",
     "PROP-7": "What an agent says that a cell printed is never taken over.",
     "PROP-8": "An acknowledged proposal is there after the server died.",
+    "PROP-9": "A proposal follows its notebook when that is renamed, and can be pointed elsewhere when it is gone.",
     "REVIEW-1": "A person accepts some changes and rejects others, with comments; the agent sees it.",
     "REVIEW-2": "A proposal in which every change is rejected is closed, and a later accept opens it again.",
     "REVIEW-3": "An accepted or rejected change can be taken back until it is applied.",
@@ -89,6 +90,7 @@ REQUIREMENTS: dict[str, str] = {
     "DIFF-4": "A notebook file of any version up to 4 is read the same way each time, or refused by naming the place.",
     "MERGE-9": "Accepting all in one merge or in several gives the same cells, and accepting nothing changes nothing.",
     "MERGE-12": "A save that fails leaves all of a merge in the file or nothing of it, and what is there is recorded.",
+    "MERGE-14": "A preview shows what a merge would write, with conflicts and missing names, and writes nothing.",
     "MERGE-10": "The inverse of a merge takes back what it wrote, and nothing that was written since.",
     # Journey 3: tool calls
     "TOOL-1": "A cell reads a file below the root through its agent's tools, without asking anybody.",

@@ -37,8 +37,8 @@ class Proposals:
         self._documents = documents
         self._views = views
 
-    async def create(self, actor: Actor, request: CreateProposal) -> Proposal:
-        """A stored proposal; the document is only read.
+    async def create(self, actor: Actor, request: CreateProposal, *, reverts: str | None = None) -> Proposal:
+        """A stored proposal; the document is only read. ``reverts`` is the merge that it undoes.
 
         Raises:
             InvalidRequest: the notebook is invalid, an operation names an unknown cell, or nothing would change.
@@ -67,6 +67,7 @@ class Proposals:
                 rationale=request.rationale,
                 author=actor.author,
                 supersedes=request.supersedes,
+                reverts=reverts,
                 changes=[
                     ProposedChange(**change.model_dump(), rationale=rationales.get(change.change_id))
                     for change in changes
@@ -75,8 +76,9 @@ class Proposals:
                 updated_at=moment,
             )
             self._store.proposals.insert(proposal)
-            self._store.audit.append(actor.author, "create_proposal", proposal.proposal_id, {"path": path})
-            self._store.idempotency.keep(Claim.of(actor, "create_proposal", request.idempotency_key), proposal)
+            asked = "create_proposal" if reverts is None else "revert_proposal"
+            self._store.audit.append(actor.author, asked, proposal.proposal_id, {"path": path})
+            self._store.idempotency.keep(Claim.of(actor, asked, request.idempotency_key), proposal)
             if superseded is not None:
                 closed = superseded.moved("superseded", superseded_by=proposal.proposal_id, updated_at=moment)
                 self._store.proposals.advance(superseded, closed)

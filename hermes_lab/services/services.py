@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from hermes_lab.services.agents import Agents
 from hermes_lab.services.comparisons import Comparisons
 from hermes_lab.services.evidence import EvidenceService
+from hermes_lab.services.merge_previews import MergePreviews
 from hermes_lab.services.merges import Merges
 from hermes_lab.services.notebooks import Notebooks
 from hermes_lab.services.parameters import Parameters
 from hermes_lab.services.proposals import Proposals
+from hermes_lab.services.relocations import Relocations
+from hermes_lab.services.reverts import Reverts
 from hermes_lab.services.review_outcomes import ReviewOutcomes
 from hermes_lab.services.reviews import Reviews
 from hermes_lab.services.run_admissions import RunAdmissions
@@ -33,6 +36,9 @@ class Services:
     reviews: Reviews
     review_outcomes: ReviewOutcomes
     merges: Merges
+    merge_previews: MergePreviews
+    reverts: Reverts
+    relocations: Relocations
     evidence: EvidenceService
     tool_calls: ToolCalls
     agents: Agents

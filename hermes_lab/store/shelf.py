@@ -62,6 +62,15 @@ class Shelf(Generic[P]):
         with self._database.transaction() as connection:
             return [self._model.model_validate(row.payload) for row in connection.execute(query)]
 
+    def below(self, column: str, path: str) -> list[P]:
+        """All whose column names this path, or something in the folder that it is; newest first."""
+        place = self._table.c[column]
+        query = self._newest_first({}).where(or_(place == path, place.startswith(f"{path}/", autoescape=True)))
+        with self._database.transaction() as connection:
+            found = [self._model.model_validate(row.payload) for row in connection.execute(query)]
+        # SQLite's LIKE does not tell capital letters from small ones.
+        return [item for item in found if f"{getattr(item, column)}/".startswith(f"{path}/")]
+
     def page(self, limit: int, cursor: str | None, **equal: Any) -> Page[P]:
         """A page, newest first; filters that are None do not filter.
 

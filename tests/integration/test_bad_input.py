@@ -342,6 +342,8 @@ UNKNOWN = [
     ("GET", "proposals/{}/notebooks", "no_such_proposal", "proposal_id"),
     ("POST", "proposals/{}/reviews", "no_such_proposal", "proposal_id"),
     ("POST", "proposals/{}/merge", "no_such_proposal", "proposal_id"),
+    ("POST", "proposals/{}/preview", "no_such_proposal", "proposal_id"),
+    ("POST", "proposals/{}/revert", "no_such_proposal", "proposal_id"),
     ("POST", "proposals/{}/withdraw", "no_such_proposal", "proposal_id"),
     ("GET", "evidence/{}", "no_such_evidence", "evidence_id"),
     ("GET", "tool_calls/{}", "no_such_tool_call", "tool_call_id"),

@@ -332,6 +332,66 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/hermes/api/proposals/{proposal_id}/preview': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Show what a merge would write, without writing it
+     * @description Scope `proposals:read`: See proposals, their evidence and their reviews.
+     */
+    post: operations['preview_merge'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/hermes/api/proposals/{proposal_id}/revert': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Propose what undoes a merge, against what the document is now
+     * @description Scope `proposals:write`: Propose changes, ask for evidence, withdraw own proposals.
+     */
+    post: operations['revert_proposal'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/hermes/api/proposals/{proposal_id}/path': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Point a proposal at where its document is now
+     * @description Scope `proposals:write`: Propose changes, ask for evidence, withdraw own proposals.
+     */
+    post: operations['relocate_proposal'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/hermes/api/proposals/{proposal_id}/withdraw': {
     parameters: {
       query?: never;
@@ -2178,6 +2238,32 @@ export interface components {
       applied: string[];
     };
     /**
+     * MergePreview
+     * @description The notebook that a merge would write now; with conflicts it would not.
+     */
+    MergePreview: {
+      /** Proposal Id */
+      proposal_id: string;
+      /**
+       * Current Hash
+       * @description null where the document is not there
+       */
+      current_hash: string | null;
+      /** Notebook */
+      notebook: {
+        [key: string]: unknown;
+      };
+      /**
+       * Applied
+       * @description change_ids
+       */
+      applied: string[];
+      /** Conflicts */
+      conflicts: components['schemas']['Conflict'][];
+      /** Dependencies */
+      dependencies: components['schemas']['DependencyNote'][];
+    };
+    /**
      * MergeProposal
      * @description Write the accepted changes into the document as it is now.
      */
@@ -2368,6 +2454,23 @@ export interface components {
        * @default
        */
       help: string;
+    };
+    /**
+     * PreviewMerge
+     * @description What a merge would write, without writing it: with these decisions, or with those that are taken.
+     */
+    PreviewMerge: {
+      /** Proposal Id */
+      proposal_id: string;
+      /**
+       * Decisions
+       * @description Default: those of the reviews
+       * @default null
+       */
+      decisions?: {
+        [key: string]:
+          ('accept' | 'reject' | 'undecided') | components['schemas']['ChangeDecision-Input'];
+      } | null;
     };
     /**
      * Progress
@@ -2655,6 +2758,16 @@ export interface components {
       risks: components['schemas']['RiskNote'][];
     };
     /**
+     * RelocateProposal
+     * @description Point an open proposal at where its document is now.
+     */
+    RelocateProposal: {
+      /** Proposal Id */
+      proposal_id: string;
+      /** Path */
+      path: string;
+    };
+    /**
      * Remark
      * @description A comment, by whom and when.
      */
@@ -2740,6 +2853,25 @@ export interface components {
        * @default false
        */
       overwrite?: boolean;
+      /**
+       * Idempotency Key
+       * @description The same key and request answer with what the first call made; also a header.
+       * @default null
+       */
+      idempotency_key?: string | null;
+    };
+    /**
+     * RevertProposal
+     * @description Propose the exact inverse of a merge against what the document is now; of the last one unless named.
+     */
+    RevertProposal: {
+      /** Proposal Id */
+      proposal_id: string;
+      /**
+       * Merge Id
+       * @default null
+       */
+      merge_id?: string | null;
       /**
        * Idempotency Key
        * @description The same key and request answer with what the first call made; also a header.
@@ -4355,6 +4487,136 @@ export interface operations {
            * @default null
            */
           idempotency_key?: string | null;
+        };
+      };
+    };
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Proposal'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  preview_merge: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        proposal_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': {
+          /**
+           * Decisions
+           * @description Default: those of the reviews
+           * @default null
+           */
+          decisions?: {
+            [key: string]:
+              ('accept' | 'reject' | 'undecided') | components['schemas']['ChangeDecision-Input'];
+          } | null;
+        };
+      };
+    };
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MergePreview'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  revert_proposal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        proposal_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': {
+          /**
+           * Merge Id
+           * @default null
+           */
+          merge_id?: string | null;
+          /**
+           * Idempotency Key
+           * @description The same key and request answer with what the first call made; also a header.
+           * @default null
+           */
+          idempotency_key?: string | null;
+        };
+      };
+    };
+    responses: {
+      /** @description Done */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Proposal'];
+        };
+      };
+      /** @description Not done */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  relocate_proposal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        proposal_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': {
+          /** Path */
+          path: string;
         };
       };
     };
