@@ -80,6 +80,14 @@ def without_notebook_results(metadata: JsonObject) -> JsonObject:
     return {key: value for key, value in metadata.items() if key not in _NOTEBOOK_RUN_RECORDS}
 
 
+def with_results_of(cell: JsonObject, executed: JsonObject) -> JsonObject:
+    """The code cell with the outputs, execution count and run records of another one that ran the same code."""
+    records = {key: value for key, value in executed["metadata"].items() if key in _CELL_RUN_RECORDS}
+    bare = without_results(cell)
+    results = {"outputs": executed["outputs"], "execution_count": executed["execution_count"]}
+    return {**bare, **results, "metadata": {**bare["metadata"], **records}}
+
+
 def retyped(cell: JsonObject, cell_type: str) -> JsonObject:
     """The cell as one of another type, with the fields that this type has and without results."""
     unknown = ("attachments",) if cell_type == "code" else ("outputs", "execution_count")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from hermes_lab.model.decisions import Resolution
 from hermes_lab.model.diffs import Hunk
+from hermes_lab.services.line_edits import LineEdit, line_edits
 
 
 def hunks(before: str, after: str) -> list[Hunk]:
@@ -23,7 +23,7 @@ def hunks(before: str, after: str) -> list[Hunk]:
             before="".join(base[edit.start : edit.end]),
             after="".join(edit.lines),
         )
-        for number, edit in enumerate(_edits(base, remote), start=1)
+        for number, edit in enumerate(line_edits(base, remote), start=1)
     ]
 
 
@@ -53,83 +53,191 @@ def merge_texts(base: str, local: str, remote: str, resolution: Resolution | Non
         return MergedText(local, overlaps=False)
     if local == base:
         return MergedText(remote, overlaps=False)
-    # Split at line ends and not after them: a line added behind the last one leaves that one as it was.
-    lines = base.split("\n")
-    merged: list[str] = []
-    overlaps = False
-    done = 0
-    for region in _regions(_edits(lines, local.split("\n")), _edits(lines, remote.split("\n"))):
-        merged += lines[done : region.start]
-        ours, theirs = region.versions(lines)
-        done = region.end
-        if region.one_sided or ours == theirs:
-            merged += theirs if region.local == [] else ours
-        else:
-            overlaps = True
-            merged += _resolved(ours, theirs, resolution)
-    return MergedText("\n".join([*merged, *lines[done:]]), overlaps)
+    lines = _ended_lines(base)
+    edits = line_edits(lines, _ended_lines(remote))
+    return _as_text(_Merge(lines, edits, range(len(edits)), resolution).with_local(_ended_lines(local)))
 
 
-def _resolved(ours: list[str], theirs: list[str], resolution: Resolution | None) -> list[str]:
-    if resolution == "remote":
-        return theirs
-    return [*ours, *theirs] if resolution == "both" else ours
+def merge_hunks(
+    base: str, local: str, found: Sequence[Hunk], accepted: Collection[str], resolution: Resolution | None = None
+) -> MergedText:
+    """Take the accepted ones of the hunks that were found in base into local.
+
+    Hunks that local has already, merged before or made by hand, stay whether they are accepted or not.
+    """
+    taken = [number for number, hunk in enumerate(found) if hunk.hunk_id in accepted]
+    if not taken:
+        return MergedText(local, overlaps=False)
+    lines = _ended_lines(base)
+    last = len(base.splitlines())
+    edits = [_as_edit(hunk, last, lines) for hunk in found]
+    return _as_text(_Merge(lines, edits, taken, resolution).with_local(_ended_lines(local)))
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """Base lines ``start`` to ``end`` become ``lines``, which start at ``other_start`` in the other text."""
+def merge_lines(
+    base: Sequence[str], local: Sequence[str], remote: Sequence[str], resolution: Resolution | None
+) -> tuple[list[str], bool]:
+    """The same for lists of anything that is written as text: the merged list, and whether the sides overlap."""
+    edits = line_edits(base, remote)
+    return _Merge(base, edits, range(len(edits)), resolution).with_local(local)
 
-    start: int
-    end: int
-    lines: list[str]
-    other_start: int
+
+def _ended_lines(text: str) -> list[str]:
+    """The lines with their ends; the last one has one, too: a line added behind it leaves it as it was."""
+    lines = f"{text}.".splitlines(keepends=True)
+    return [*lines[:-1], f"{lines[-1][:-1]}\n"]
+
+
+def _as_text(merged: tuple[list[str], bool]) -> MergedText:
+    lines, overlaps = merged
+    return MergedText("".join(lines).removesuffix("\n"), overlaps)
+
+
+def _as_edit(hunk: Hunk, last: int, lines: Sequence[str]) -> LineEdit:
+    """The hunk as an edit of ``_ended_lines``; ``last`` is how many lines base has without its last end."""
+    end = hunk.base_start + hunk.base_lines
+    if end < last:
+        return LineEdit(hunk.base_start, end, hunk.after.splitlines(keepends=True), hunk.remote_start)
+    replaced, by = list(lines[hunk.base_start :]), _ended_lines(hunk.after)
+    start = hunk.base_start
+    while replaced and by and replaced[0] == by[0]:
+        replaced, by, start = replaced[1:], by[1:], start + 1
+    while replaced and by and replaced[-1] == by[-1]:
+        replaced, by = replaced[:-1], by[:-1]
+    return LineEdit(start, start + len(replaced), by, hunk.remote_start)
+
+
+class _Merge:
+    """A merge into local of the ``accepted`` ones of the proposed edits."""
+
+    def __init__(
+        self,
+        base: Sequence[str],
+        proposed: Sequence[LineEdit],
+        accepted: Collection[int],
+        resolution: Resolution | None,
+    ) -> None:
+        self._base = base
+        self._proposed = proposed
+        self._accepted = set(accepted)
+        self._resolution = resolution
+        self._overlaps = False
+
+    def with_local(self, local: Sequence[str]) -> tuple[list[str], bool]:
+        """The merged lines, and whether the sides overlap."""
+        whole = _Region(0, len(self._base), [], list(range(len(self._proposed))))
+        had = self._had(whole, local)
+        if had is not None:
+            # Local differs by proposed edits alone. Comparing its lines could mistake one equal line for another.
+            return self._with_proposed(whole, had | self._accepted), False
+        merged: list[str] = []
+        done = 0
+        for region in _regions(line_edits(self._base, local), enumerate(self._proposed)):
+            merged += self._base[done : region.start]
+            merged += self._merged(region)
+            done = region.end
+        return [*merged, *self._base[done:]], self._overlaps
+
+    def _merged(self, region: _Region) -> list[str]:
+        if not region.local:
+            return self._with_proposed(region, self._accepted)
+        ours = _edited(self._base, region.start, region.end, region.local)
+        accepted = self._accepted.intersection(region.proposed)
+        if not accepted:
+            return ours
+        had = self._had(region, ours)
+        if had is not None:
+            return self._with_proposed(region, had | accepted)
+        if len(accepted) < len(region.proposed):
+            return self._without_rejected(region, accepted)
+        theirs = self._with_proposed(region, accepted)
+        self._overlaps = True
+        if self._resolution == "remote":
+            return theirs
+        return [*ours, *theirs] if self._resolution == "both" else ours
+
+    def _without_rejected(self, region: _Region, accepted: Collection[int]) -> list[str]:
+        """A region again that is only as large because of edits that are not accepted."""
+        merged: list[str] = []
+        done = region.start
+        for part in _regions(region.local, [(number, self._proposed[number]) for number in sorted(accepted)]):
+            merged += self._base[done : part.start]
+            merged += self._merged(part)
+            done = part.end
+        return [*merged, *self._base[done : region.end]]
+
+    def _with_proposed(self, region: _Region, taken: Collection[int]) -> list[str]:
+        edits = [self._proposed[number] for number in region.proposed if number in taken]
+        return _edited(self._base, region.start, region.end, edits)
+
+    def _had(self, region: _Region, ours: Sequence[str]) -> set[int] | None:
+        """The proposed edits with which the region's base lines are ours; None where ours are others."""
+        if len(region.proposed) > _MOST_EDITS_TO_FIND:
+            return None
+        # For each edit and each place in ours that can be reached before it: from where, and whether it was taken.
+        steps: list[dict[int, tuple[int, bool]]] = []
+        reached: Iterable[int] = [0]
+        done = region.start
+        for number in region.proposed:
+            edit = self._proposed[number]
+            # Of two ways to the same place the first is kept: nothing is merged twice.
+            ways = (True, False) if number in self._accepted else (False, True)
+            kept = self._base[done : edit.start]
+            step: dict[int, tuple[int, bool]] = {}
+            for taken in ways:
+                lines = edit.lines if taken else self._base[edit.start : edit.end]
+                for place in reached:
+                    next_place = place + len(kept) + len(lines)
+                    if next_place not in step and [*ours[place:next_place]] == [*kept, *lines]:
+                        step[next_place] = (place, taken)
+            steps.append(step)
+            reached = step
+            done = edit.end
+        rest = self._base[done : region.end]
+        place = len(ours) - len(rest)
+        if place not in reached or [*ours[place:]] != [*rest]:
+            return None
+        had: set[int] = set()
+        for number, step in zip(reversed(region.proposed), reversed(steps), strict=True):
+            place, taken = step[place]
+            had |= {number} if taken else set()
+        return had
+
+
+_MOST_EDITS_TO_FIND = 200
+"""Proposed edits up to which it is looked which of them local has already."""
+
+
+def _edited(base: Sequence[str], start: int, end: int, edits: Iterable[LineEdit]) -> list[str]:
+    lines: list[str] = []
+    done = start
+    for edit in edits:
+        lines += [*base[done : edit.start], *edit.lines]
+        done = edit.end
+    return [*lines, *base[done:end]]
 
 
 @dataclass
 class _Region:
-    """A run of base lines that edits of one or both sides touch."""
+    """A run of base lines that edits of one or both sides touch; proposed edits are known by their number."""
 
     start: int
     end: int
-    local: list[_Edit]
-    remote: list[_Edit]
-
-    @property
-    def one_sided(self) -> bool:
-        return not (self.local and self.remote)
-
-    def versions(self, base: list[str]) -> tuple[list[str], list[str]]:
-        """The region's lines as local has them and as remote has them."""
-        return self._with(base, self.local), self._with(base, self.remote)
-
-    def _with(self, base: list[str], edits: list[_Edit]) -> list[str]:
-        lines: list[str] = []
-        done = self.start
-        for edit in edits:
-            lines += [*base[done : edit.start], *edit.lines]
-            done = edit.end
-        return [*lines, *base[done : self.end]]
+    local: list[LineEdit]
+    proposed: list[int]
 
 
-def _edits(base: list[str], other: list[str]) -> list[_Edit]:
-    # With autojunk, texts of many equal lines do not take quadratic time; it sets in at 200 lines.
-    matcher = SequenceMatcher(None, base, other, autojunk=True)
-    return [
-        _Edit(start, end, other[first:last], first)
-        for tag, start, end, first, last in matcher.get_opcodes()
-        if tag != "equal"
-    ]
-
-
-def _regions(local: list[_Edit], remote: list[_Edit]) -> list[_Region]:
+def _regions(local: Iterable[LineEdit], proposed: Iterable[tuple[int, LineEdit]]) -> list[_Region]:
     """Edits in base order; edits whose base lines meet or touch share a region."""
     regions: list[_Region] = []
-    tagged = [(edit, True) for edit in local] + [(edit, False) for edit in remote]
-    for edit, is_local in sorted(tagged, key=lambda each: (each[0].start, each[0].end)):
+    tagged: list[tuple[LineEdit, int | None]] = [*((edit, None) for edit in local), *((e, n) for n, e in proposed)]
+    for edit, number in sorted(tagged, key=lambda each: (each[0].start, each[0].end)):
         if not regions or edit.start > regions[-1].end:
             regions.append(_Region(edit.start, edit.end, [], []))
         region = regions[-1]
         region.end = max(region.end, edit.end)
-        (region.local if is_local else region.remote).append(edit)
+        if number is None:
+            region.local.append(edit)
+        else:
+            region.proposed.append(number)
     return regions

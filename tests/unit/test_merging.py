@@ -157,10 +157,10 @@ class TestInsideACell:
         assert merged.notebook["cells"][0]["metadata"] == {"mine": 1, "theirs": 1}
 
     def test_a_metadata_key_that_both_changed_is_a_conflict(self) -> None:
-        sides = [notebook(code("a", tags=tags)) for tags in (["x"], ["y"], ["z"])]
+        sides = [notebook(code("a", note=note)) for note in ("x", "y", "z")]
         assert the_conflict(merge_all(*sides)).where == "metadata"
         settled = merge_all(*sides, resolution="remote")
-        assert settled.notebook["cells"][0]["metadata"] == {"tags": ["z"]}
+        assert settled.notebook["cells"][0]["metadata"] == {"note": "z"}
 
     def test_a_retyped_cell_has_exactly_the_fields_of_its_type(self) -> None:
         ran = code("a", "# Title", prints="2\n", count=1)
