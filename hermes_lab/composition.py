@@ -144,9 +144,9 @@ class Composition:
             (settings.root_folder, settings.data_folder, *settings.closed_folders),
         )
         kept = KeptEvidence(store, events, views)
-        compared = EvidenceNotebooks(store, documents, views)
+        compared = EvidenceNotebooks(store, views, plans)
         sides = EvidenceSides(store, root, compared, installed, policy)
-        making = EvidenceExecutions(store, kept, views, sides, executions, policy)
+        making = EvidenceExecutions(store, events, kept, views, sides, executions, policy)
         self._recovery = Recovery(store, claims, journal, self.kernels, tool_calls, policy.scratch_folder, places)
         proposals = Proposals(store, events, documents, views)
         self.services = Services(

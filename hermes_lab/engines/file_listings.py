@@ -32,8 +32,9 @@ Listing = Mapping[str, FoundFile]
 """Path from the folder, with ``/`` -> file; folders, sockets, devices and caches of interpreters are not listed."""
 
 
-def list_files(folder: Path, before: Listing | None = None) -> dict[str, FoundFile]:
-    """The files below the folder, no link followed. What was not touched since ``before`` is not read again."""
+def list_files(folder: Path, before: Listing | None = None, *, copy_of: Listing | None = None) -> dict[str, FoundFile]:
+    """The files below the folder, no link followed. What was not touched since ``before`` is not read again, and
+    nothing is of a copy that has the same bytes as another folder had."""
     found: dict[str, FoundFile] = {}
     left = MAX_HASHED_BYTES
     for path, entry in _files(folder):
@@ -49,7 +50,10 @@ def list_files(folder: Path, before: Listing | None = None) -> dict[str, FoundFi
             found[path] = known
             continue
         digest = None
-        if stat.S_ISLNK(status.st_mode):
+        original = (copy_of or {}).get(path)
+        if original is not None:
+            digest = original.digest
+        elif stat.S_ISLNK(status.st_mode):
             digest = _of_link(entry.path)
         elif status.st_size <= left:
             left -= status.st_size

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hermes_lab.model.actors import Author
 from hermes_lab.model.decisions import ChangeDecision, Decision
 from hermes_lab.model.evidence_comparisons import ComparedCell, FileChange, ScrapChange, UsedTool
 from hermes_lab.model.payload import IdempotencyKey, Payload, Sha256, UtcTime, WaitRequest
-from hermes_lab.model.runs import ExecutionResult, Progress, RunState
+from hermes_lab.model.runs import ExecutionResult, Progress, Run, RunState
 
 EvidenceState = Literal["pending", "running", "completed", "failed"]
 Verdict = Literal["green", "red"]
 StaleBecause = Literal["base", "proposal", "environment"]
+
+
+def _below_the_folder(pattern: str) -> str:
+    if pattern.startswith("/") or "\\" in pattern or "\0" in pattern or ".." in pattern.split("/"):
+        raise ValueError("must be relative to the notebook's folder, with `/`, and must not lead out of it")
+    return pattern
+
+
+GlobPattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_below_the_folder)]
 
 
 class Environment(Payload):
@@ -39,6 +48,11 @@ class EvidenceRun(Payload):
     progress: Progress
     result: ExecutionResult | None = None
 
+    @classmethod
+    def of(cls, run: Run) -> EvidenceRun:
+        """What evidence shows of its run."""
+        return cls(run_id=run.run_id, state=run.state, progress=run.progress, result=run.result)
+
 
 class CreateEvidence(Payload):
     """Run base and proposal with the same parameters in scratch copies of the working folder.
@@ -52,11 +66,11 @@ class CreateEvidence(Payload):
     repeat_base: bool = Field(
         default=False, description="Run the base twice, to tell what varies by itself from what the change changes"
     )
-    include: list[str] | None = Field(
+    include: list[GlobPattern] | None = Field(
         default=None,
         max_length=1000,
-        description="What the scratch copies hold besides the notebook: glob patterns from its folder. Default: all of "
-        "the folder",
+        description="What the scratch copies hold besides the notebook: glob patterns from its folder, such as "
+        "`data/*.csv`, `**/*.py` or a folder. Default: all of the folder",
     )
     parameters: dict[str, Any] = Field(default_factory=dict)
     allow_unknown: bool = Field(

@@ -96,8 +96,8 @@ class EvidenceService:
             self._store.audit.append(actor.author, "create_evidence", evidence.evidence_id, details)
             self._store.idempotency.keep(Claim.of(actor, "create_evidence", request.idempotency_key), evidence)
         self._kept.publish(evidence)
-        if not evidence.awaiting_approval:
-            self._tasks.start(self._executions.execute(evidence.evidence_id))
+        made = self._executions.expire if evidence.awaiting_approval else self._executions.execute
+        self._tasks.start(made(evidence.evidence_id))
         return evidence
 
     async def decide(self, actor: Actor, request: DecideEvidence) -> Evidence:

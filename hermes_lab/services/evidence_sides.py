@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_lab.engines.file_listings import Listing, list_files
+from hermes_lab.engines.inclusion import Inclusion
 from hermes_lab.engines.notebook_format import serialise
 from hermes_lab.engines.paths import Root
-from hermes_lab.engines.scratch import copy_folder
+from hermes_lab.engines.scratch import Selection, copy_again, copy_folder
 from hermes_lab.model.evidence import Evidence
 from hermes_lab.model.evidence_comparisons import SideName
 from hermes_lab.model.payload import Notebook, new_id, now
@@ -29,6 +32,7 @@ class EvidenceSide:
     notebook: Notebook
     run: Run
     workplace: Workplace
+    files_before: Listing
 
 
 class EvidenceSides:
@@ -43,8 +47,11 @@ class EvidenceSides:
         self._kernels = kernels
         self._policy = policy
 
-    async def prepared(self, evidence: Evidence, proposal: Proposal, scratch: Path) -> list[EvidenceSide]:
-        """What is to be executed, base first. All that can be refused is refused here, before anything runs.
+    async def prepared(
+        self, evidence: Evidence, proposal: Proposal, scratch: Path
+    ) -> tuple[list[EvidenceSide], list[str]]:
+        """What is to be executed, base first; and what to know of the scratch copies, in words. All that can be
+        refused is refused here, before anything runs.
 
         Raises:
             HermesError: the folder is too large to be copied, or out of reach; there is no such kernel any more.
@@ -60,6 +67,8 @@ class EvidenceSides:
         document = self._root.resolve(proposal.path, "path")
         # Nobody else on the machine has business here, and what a kernel leaves may be anything.
         await asyncio.to_thread(scratch.mkdir, mode=0o700, parents=True)
+        folders = {side: scratch / side for side in notebooks}
+        listings, notes = await asyncio.to_thread(self._copy, evidence, document, folders)
         prepared = []
         for side, (notebook, digest) in notebooks.items():
             run = Run(
@@ -76,12 +85,24 @@ class EvidenceSides:
                 created_at=now(),
                 progress=Progress.of(notebook),
             )
-            sandbox = self._policy.sandbox(scratch / side) if evidence.sandboxed else None
+            sandbox = self._policy.sandbox(folders[side]) if evidence.sandboxed else None
             output = scratch / f"{side}.ipynb"
-            workplace = Workplace(folder=scratch / side, document=document, output=output, sandbox=sandbox)
-            await asyncio.to_thread(self._copy, document.parent, workplace.folder, with_hidden=not evidence.sandboxed)
-            prepared.append(EvidenceSide(side, notebook, run, workplace))
-        return prepared
+            workplace = Workplace(folder=folders[side], document=document, output=output, sandbox=sandbox)
+            prepared.append(EvidenceSide(side, notebook, run, workplace, listings[side]))
+        return prepared, notes
 
-    def _copy(self, original: Path, scratch: Path, *, with_hidden: bool) -> None:
-        copy_folder(original, scratch, self._policy.copy_limit_bytes, self._root.closes, with_hidden=with_hidden)
+    def _copy(
+        self, evidence: Evidence, document: Path, folders: dict[SideName, Path]
+    ) -> tuple[dict[SideName, Listing], list[str]]:
+        """The original is read once: what changes meanwhile is the same for all sides."""
+        inclusion = None
+        if evidence.include is not None:
+            inclusion = Inclusion([*evidence.include, *([glob.escape(document.name)] if document.is_file() else [])])
+        selection = Selection(self._root.closes, not evidence.sandboxed, inclusion)
+        first, *others = folders
+        notes = copy_folder(document.parent, folders[first], self._policy.copy_limit_bytes, selection)
+        for side in others:
+            copy_again(folders[first], folders[side])
+        listed = list_files(folders[first])
+        listings: dict[SideName, Listing] = {side: list_files(folders[side], copy_of=listed) for side in others}
+        return {first: listed, **listings}, notes

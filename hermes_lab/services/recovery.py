@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from pathlib import Path
 from typing import get_args
 
 from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.scratch import remove_folder
 from hermes_lab.model.errors import HermesError
+from hermes_lab.model.evidence import EvidenceRun
+from hermes_lab.model.evidence_comparisons import SideName
 from hermes_lab.model.payload import JsonObject, now
 from hermes_lab.model.run_events import RunEvent, replayed
 from hermes_lab.model.runs import CellState, CellTiming, Progress, Run
@@ -123,9 +125,13 @@ class Recovery:
         message = "The server stopped while the evidence was being made."
         for evidence in self._store.evidence.all(instance_id=instance_id, state={"pending", "running"}):
             if not evidence.awaiting_approval:
-                ended = evidence.changed(state="failed", message=message, ended_at=now())
+                # What it knew of its runs is from while they went on; their rows have been ended just now.
+                known = {side: getattr(evidence, side) for side in get_args(SideName)}
+                runs = {side: self._store.runs.get(each.run_id) for side, each in known.items() if each is not None}
+                sides = {side: EvidenceRun.of(run) for side, run in runs.items() if run is not None}
+                ended = evidence.changed(state="failed", message=message, ended_at=now(), **sides)
                 self._store.evidence.replace(ended)
-                shutil.rmtree(self._scratch_folder / evidence.evidence_id, ignore_errors=True)
+                remove_folder(self._scratch_folder / evidence.evidence_id)
 
     async def _settle(self, write: Write) -> None:
         """Finish a merge if nobody wrote its document since, or give it up; what is at work on it does so itself."""

@@ -1158,7 +1158,7 @@ export interface components {
       repeat_base?: boolean;
       /**
        * Include
-       * @description What the scratch copies hold besides the notebook: glob patterns from its folder. Default: all of the folder
+       * @description What the scratch copies hold besides the notebook: glob patterns from its folder, such as `data/*.csv`, `**\/*.py` or a folder. Default: all of the folder
        * @default null
        */
       include?: string[] | null;
@@ -4705,7 +4705,7 @@ export interface operations {
           repeat_base?: boolean;
           /**
            * Include
-           * @description What the scratch copies hold besides the notebook: glob patterns from its folder. Default: all of the folder
+           * @description What the scratch copies hold besides the notebook: glob patterns from its folder, such as `data/*.csv`, `**\/*.py` or a folder. Default: all of the folder
            * @default null
            */
           include?: string[] | null;
