@@ -100,7 +100,7 @@ def test_what_the_server_may_not_read_is_told(original: Path, copy: Path) -> Non
         "if os.getuid() == 0: os.setuid(65534)\n"
         f"print(copy_folder(Path({str(original)!r}), Path(sys.argv[1]) / 'copy', 10))"
     )
-    for folder in (original, *list(original.parents)[:3]):
+    for folder in (original, *list(original.parents)[:4]):
         folder.chmod(folder.stat().st_mode | 0o055)
     copy.mkdir()
     copy.chmod(0o777)
