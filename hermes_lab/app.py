@@ -21,6 +21,7 @@ from hermes_lab.handlers.authentication import Shared
 from hermes_lab.handlers.routes import routes
 from hermes_lab.handlers.tool_channel import ToolChannel
 from hermes_lab.model.events import Changed
+from hermes_lab.model.evidence import MergeRequires
 from hermes_lab.model.tool_calls import Policy
 from hermes_lab.model.tools import TOOLS
 from hermes_lab.runner.protocol import Limits
@@ -90,6 +91,13 @@ class HermesLab(ExtensionApp):
     evidence_copy_limit_bytes = Integer(
         1_000_000_000, min=0, help="The largest folder of a notebook that is copied to make evidence."
     ).tag(config=True)
+    merge_requires = Enum(
+        ["none", "evidence", "green_evidence"],
+        "none",
+        help="What a proposal needs to be merged, by anybody: nothing, or evidence that has completed (evidence) or "
+        "that is green (green_evidence). It must be of exactly the code that would be written, into the document as it "
+        "is, in the environment in which the kernel would start now.",
+    ).tag(config=True)
     body_limit_bytes = Integer(
         100_000_000, min=1, help="The largest request that is read; a larger one is answered with 413."
     ).tag(config=True)
@@ -156,6 +164,7 @@ class HermesLab(ExtensionApp):
                     run_output_bytes=self.run_output_limit_bytes,
                 ),
                 remote_schemes=tuple(scheme.lower().removesuffix("://") for scheme in self.remote_schemes),
+                merge_requires=cast("MergeRequires", self.merge_requires),
                 evidence_copy_limit_bytes=self.evidence_copy_limit_bytes,
                 merge_claim_seconds=self.merge_claim_seconds,
                 tool_policies={tool.name: self.tool_policy.get(tool.name, tool.policy) for tool in TOOLS.values()},

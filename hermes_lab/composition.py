@@ -18,6 +18,7 @@ from hermes_lab.engines.paths import Root
 from hermes_lab.engines.runtime_folder import runtime_folder
 from hermes_lab.engines.web import Web
 from hermes_lab.model.events import Changed
+from hermes_lab.model.evidence import MergeRequires
 from hermes_lab.model.tool_calls import Policy
 from hermes_lab.runner.protocol import Limits
 from hermes_lab.runner.supervisor import SupervisedRunner
@@ -45,6 +46,7 @@ from hermes_lab.services.proposals import Proposals
 from hermes_lab.services.readiness import Readiness
 from hermes_lab.services.recovery import Recovery
 from hermes_lab.services.relocations import Relocations
+from hermes_lab.services.required_evidence import RequiredEvidence
 from hermes_lab.services.reverts import Reverts
 from hermes_lab.services.review_outcomes import ReviewOutcomes
 from hermes_lab.services.reviews import Reviews
@@ -80,6 +82,7 @@ class Settings:
     limits: Limits
     remote_schemes: tuple[str, ...]
     evidence_copy_limit_bytes: int
+    merge_requires: MergeRequires
     merge_claim_seconds: float
     tool_policies: dict[str, Policy]
     approval_timeout_seconds: float
@@ -135,6 +138,7 @@ class Composition:
         claims = DocumentClaims(store, settings.merge_claim_seconds)
         journal = Journal(store, events, writer, views, claims)
         plans = MergePlans(writer, views)
+        required = RequiredEvidence(store, views, settings.merge_requires)
         policy = EvidencePolicy(
             settings.agent_execution,
             settings.data_folder / "evidence",
@@ -159,7 +163,7 @@ class Composition:
             proposals=proposals,
             reviews=Reviews(store, events, views),
             review_outcomes=ReviewOutcomes(events, views),
-            merges=Merges(store, views, plans, journal, claims),
+            merges=Merges(store, views, plans, journal, claims, required),
             merge_previews=MergePreviews(plans, views),
             reverts=Reverts(store, views, plans, proposals),
             relocations=Relocations(store, events, documents, views),

@@ -83,6 +83,7 @@ REQUIREMENTS: dict[str, str] = {
     "EVID-8": "The base is executed twice when asked, each time in a copy of its own.",
     "EVID-12": "Scratch copies share nothing with the original that can be written; what they lack is told.",
     "EVID-13": "Evidence whose proposal ends while it is made, or whose server dies, ends and says why.",
+    "EVID-14": "Where a merge requires evidence, nothing is written that has not fresh evidence of exactly that code.",
     "EVID-9": "The hash of what a notebook would execute is the same whatever ran, and another when its code is.",
     "EVID-11": "The environment of evidence is kernel spec, interpreter and package versions, the same for all sides.",
     "EVID-10": "What an execution did to the files of its folder is told: made, written, removed, by their bytes.",

@@ -15,6 +15,7 @@ from hermes_lab.model.runs import ExecutionResult, Progress, Run, RunState
 EvidenceState = Literal["pending", "running", "completed", "failed"]
 Verdict = Literal["green", "red"]
 StaleBecause = Literal["base", "proposal", "environment"]
+MergeRequires = Literal["none", "evidence", "green_evidence"]
 
 
 def _below_the_folder(pattern: str) -> str:

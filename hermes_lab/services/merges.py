@@ -11,6 +11,7 @@ from hermes_lab.services.document_claims import DocumentClaim, DocumentClaims
 from hermes_lab.services.journal import Journal
 from hermes_lab.services.merge_plans import MergePlans
 from hermes_lab.services.merging import Merged, accepted
+from hermes_lab.services.required_evidence import RequiredEvidence
 from hermes_lab.services.views import ProposalViews
 from hermes_lab.store import Store
 
@@ -21,13 +22,20 @@ class Merges:
     """Writes accepted changes, one merge at a time on a path, journalled before the document is touched."""
 
     def __init__(
-        self, store: Store, views: ProposalViews, plans: MergePlans, journal: Journal, claims: DocumentClaims
+        self,
+        store: Store,
+        views: ProposalViews,
+        plans: MergePlans,
+        journal: Journal,
+        claims: DocumentClaims,
+        evidence: RequiredEvidence,
     ) -> None:
         self._store = store
         self._views = views
         self._plans = plans
         self._journal = journal
         self._claims = claims
+        self._evidence = evidence
 
     async def merge(self, actor: Actor, request: MergeProposal) -> Proposal:
         """Write the accepted changes of the proposal into its document.
@@ -35,7 +43,8 @@ class Merges:
         Raises:
             NotFound: there is no such proposal, or its document is gone.
             IllegalTransition: the proposal has ended.
-            Conflict: nothing is accepted, or the document cannot be written.
+            Conflict: nothing is accepted, the document cannot be written, or what would be written has not the
+                evidence that this server asks for (code ``evidence_required``).
             DocumentMoved: the document is not the expected one; where none is named: not the one that was there when
                 the merge was asked for, for another merge wrote it meanwhile.
             MergeConflict: accepted changes overlap what the document has become; nothing is written.
@@ -61,6 +70,7 @@ class Merges:
                 if request.expected_hash is not None and request.expected_hash != _hash(current):
                     raise _moved("The document is not the one you expected.", current)
                 merged = await self._merged(proposal, current)
+                await self._evidence.check(proposal, merged.notebook, current)
                 try:
                     write = await self._journal.enter(actor.author, answers, proposal, current, merged, claim)
                     return await self._journal.carry_out(write, merged.notebook, current, claim)

@@ -90,9 +90,11 @@ class ProposalViews:
     async def evidence_view(self, evidence: Evidence) -> Evidence:
         """Evidence with what differs now from what ran."""
         proposal = self.stored(evidence.proposal_id)
-        return await self._marked(evidence, proposal, await self._current(proposal))
+        return await self.marked(evidence, proposal, await self._current(proposal))
 
-    async def _marked(self, evidence: Evidence, proposal: Proposal, current: Document | None) -> Evidence:
+    async def marked(self, evidence: Evidence, proposal: Proposal, current: Document | None) -> Evidence:
+        """As `evidence_view`, with the document as the caller has read it."""
+
         async def code_of_merge() -> str | None:
             return await self._code_of_merge(proposal, current)
 
@@ -124,7 +126,7 @@ class ProposalViews:
                 "conflicted": stale and current is not None and await self._is_conflicted(proposal, current),
                 "dependencies": await self._dependencies_of(proposal, current),
                 "evidence": [
-                    await self._marked(each, proposal, current)
+                    await self.marked(each, proposal, current)
                     for each in self._store.evidence.all(proposal_id=proposal.proposal_id)
                 ],
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.clients import Client, Json
 from tests.journeys.proposing import merge, propose, read, replace, review
+from tests.kernel_specs import describe_kernel
 from tests.servers import Server
 from tests.workspaces import Workspace
 from tests.written_notebooks import code, notebook
@@ -28,7 +28,7 @@ def packages(server: Server, workspace: Workspace) -> Path:
     """A folder that the kernel `own`, which no other test uses, imports from."""
     folder = workspace.folder / "packages"
     install(folder, "1.0")
-    describe(server, PYTHONPATH=str(folder))
+    describe_kernel(server, "own", PYTHONPATH=str(folder))
     return folder
 
 
@@ -37,15 +37,6 @@ def install(packages: Path, version: str) -> None:
     described = packages / f"something_odd-{version}.dist-info"
     described.mkdir(parents=True)
     (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: something-odd\nVersion: {version}\n")
-
-
-def describe(server: Server, **variables: str) -> None:
-    """Write the kernel spec of `own`."""
-    folder = server.home / "data" / "kernels" / "own"
-    folder.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": argv, "display_name": "Own", "language": "python", "env": variables}
-    (folder / "kernel.json").write_text(json.dumps(spec))
 
 
 def proposed(agent: Client, workspace: Workspace, kernel: str = "python3") -> Json:
@@ -151,9 +142,9 @@ def test_the_kernel_would_be_started_in_another_way_or_not_at_all(
     server: Server, agent: Client, workspace: Workspace, packages: Path
 ) -> None:
     evidence = made(agent, proposed(agent, workspace, "own"))
-    describe(server, PYTHONPATH=str(packages), NEW="variable")
+    describe_kernel(server, "own", PYTHONPATH=str(packages), NEW="variable")
     assert because(agent, evidence) == ["environment"]
-    describe(server, PYTHONPATH=str(packages))
+    describe_kernel(server, "own", PYTHONPATH=str(packages))
     assert because(agent, evidence) == []
     (server.home / "data" / "kernels" / "own" / "kernel.json").unlink()
     assert because(agent, evidence) == ["environment"]
