@@ -39,6 +39,18 @@ def test_a_row_is_measured_printed_and_written(tmp_path: Path) -> None:
     assert figure["ratio"] == pytest.approx(ours / theirs)
 
 
+def test_a_row_of_the_merge_is_measured_beside_nbdime_in_one_process(tmp_path: Path) -> None:
+    written = tmp_path / "figures.json"
+    command = [sys.executable, CHECKOUT / "benchmarks" / "merge.py", "--quick", "--only", "few,long", "--json", written]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "<= 0.1x" in done.stdout
+    few, long = json.loads(written.read_text())["figures"]
+    assert few["ratio"] == pytest.approx(few["ours"][0] / few["incumbent"][0])
+    assert long["ours"][0] > 0
+    assert long["incumbent"] == []
+
+
 def test_a_row_that_does_not_exist_is_refused_by_naming_those_that_do() -> None:
     done = benchmark("--only", "scraps,nonsense")
     assert done.returncode == 2
