@@ -95,6 +95,9 @@ REQUIREMENTS: dict[str, str] = {
     "MERGE-12": "A save that fails leaves all of a merge in the file or nothing of it, and what is there is recorded.",
     "MERGE-14": "A preview shows what a merge would write, with conflicts and missing names, and writes nothing.",
     "MERGE-10": "The inverse of a merge takes back what it wrote, and nothing that was written since.",
+    "MERGE-15": "Where the sides overlap, the merge tells place and sides, and each resolution does what it says.",
+    "MERGE-16": "Results follow their source: new code has none, or those of an execution of exactly this code.",
+    "MERGE-11": "Where nbdime merges three notebooks without a conflict, the merge gives the same cells.",
     # Journey 3: tool calls
     "TOOL-1": "A cell reads a file below the root through its agent's tools, without asking anybody.",
     "TOOL-2": "A cell's terminal command runs only after a person allowed exactly that command.",

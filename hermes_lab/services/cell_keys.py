@@ -27,12 +27,17 @@ def local_keys(
 ) -> list[CellKey]:
     """The cells of local.
 
-    Ids are trusted: an editor keeps them, and the cell with the id of a proposed insertion is that insertion, merged
-    earlier or made by hand. A cell with another id is a cell of base that local has not by its id, where their
-    contents say so, or what the proposal makes of it does.
+    Ids are trusted: an editor keeps them, and a cell with an id of the proposal is the proposed one, merged earlier or
+    taken over by hand. A cell with another id is a cell of base that local has not by its id, where their contents
+    say so, or what the proposal makes of it does.
     """
-    known = {cell["id"]: CellKey("base", i) for i, cell in enumerate(base)}
-    known |= {remote[j]["id"]: CellKey("remote", j) for j, i in enumerate(proposed.base_of) if i is None}
+    ids = {cell["id"] for cell in local}
+    known = {
+        remote[j]["id"]: key
+        for j, key in enumerate(proposed_keys(proposed))
+        if key.side == "remote" or base[key.number]["id"] not in ids
+    }
+    known |= {cell["id"]: CellKey("base", i) for i, cell in enumerate(base)}
     keys = [known.get(cell["id"]) or CellKey("local", k) for k, cell in enumerate(local)]
     strangers = [k for k, key in enumerate(keys) if key.side == "local"]
     here = set(keys)

@@ -1,6 +1,7 @@
 """Where accepted cells go in a document that may have changed. Pure functions.
 
-A cell is placed after the cell that it follows in the proposal, or after the nearest earlier one that is there.
+A cell is placed after the cell that it follows in the proposal, or after the nearest earlier one that is there; if
+that is because local deleted cells, after what local has in their place.
 Only cells that stand in the proposal's order count for that: a cell whose move is not accepted is no landmark.
 So the result is the same whether changes are accepted at once or one after the other.
 """
@@ -44,13 +45,22 @@ def place(
     here = Landmarks.in_order(staying, present_landmarks).before
     there = Landmarks.in_order(wanted, present_landmarks).before
     following: dict[Key | None, list[Key]] = {}
+    in_place_of_deleted: dict[Key | None, list[Key]] = {}
     anchor: Key | None = None
+    target = following
     for key in wanted:
         if key in placing:
-            following.setdefault(anchor, []).append(key)
+            target.setdefault(anchor, []).append(key)
         elif key in present_landmarks or (key in present and here[key] == there[key]):
-            anchor = key
+            anchor, target = key, following
+        elif key in landmarks:
+            target = in_place_of_deleted
+    proposed = set(wanted)
     placed = following.get(None, []).copy()
+    last: Key | None = None
     for key in staying:
+        if key in proposed:
+            placed += in_place_of_deleted.get(last, [])
+            last = key
         placed += [key, *following.get(key, [])]
-    return placed
+    return [*placed, *in_place_of_deleted.get(last, [])]
