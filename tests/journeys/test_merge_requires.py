@@ -29,11 +29,11 @@ def server(green_server: Server) -> Server:
     return green_server
 
 
-def proposed(agent: Client, workspace: Workspace, one: str = "print('ONE')", *, kernel: str = "python3") -> Json:
+def proposed(agent: Client, workspace: Workspace, one: str = "print('ONE')", *, kernel: str | None = None) -> Json:
     """A proposal about two cells of three."""
     cells = [code("one", "print('one')"), code("two", "print('two')"), code("three")]
-    kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
-    path = workspace.write("report.ipynb", *cells, kernelspec=kernelspec)
+    metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}} if kernel else {}
+    path = workspace.write("report.ipynb", *cells, **metadata)
     return propose(agent, path, replace("one", one), replace("two", "print('TWO')"))
 
 
