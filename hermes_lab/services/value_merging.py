@@ -35,7 +35,8 @@ def merge_objects(
     """Local with these keys as remote has them; what both changed is merged as deep as it goes.
 
     Objects are merged key by key, texts by lines, lists by items. Where the sides overlap, ``resolution`` chooses;
-    without one, local stands. Keys of ``noise``, asked for only then, never overlap: local's value is as good as any.
+    without one, local stands. Keys of ``noise``, asked for only then, never overlap: as in nbdime what one side
+    removed is gone, and of two values local's is as good as any.
     """
     values: JsonObject = {}
     overlapping: list[str] = []
@@ -43,8 +44,8 @@ def merge_objects(
         was, ours, theirs = (side.get(key, _ABSENT) for side in (base, local, remote))
         value, overlaps = _merged(was, ours, theirs, resolution, is_set=key == "tags")
         if overlaps and key in noise():
-            continue
-        if overlaps:
+            value = _ABSENT if theirs is _ABSENT else ours
+        elif overlaps:
             overlapping.append(key)
         if value is not ours:
             values[key] = value

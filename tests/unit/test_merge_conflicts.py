@@ -252,6 +252,7 @@ class TestNoConflictIs:
         sides = [notebook(code("a", **{key: value})) for value in (None, False, True)]
         found = merged(*sides)
         assert (found.notebook, found.conflicts) == (sides[1], [])
+        assert merged(sides[1], sides[0], notebook(code("a"))).notebook == notebook(code("a"))
         # Neither does it stop a deletion.
         assert merged(
             notebook(code("a", "x"), B), notebook(code("a", "x", **{key: True}), B), notebook(B)
