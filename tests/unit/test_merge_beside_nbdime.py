@@ -150,6 +150,8 @@ SMALL = [path for path in CORPUS if len(corpus_notebook(path)["cells"]) <= MOST_
 @given(st.sampled_from(SMALL), st.data())
 def test_law_edits_of_shipped_notebooks(path: Path, data: st.DataObject) -> None:
     base = corpus_notebook(path)
+    # Most of the files have no ids. As soon as one is written by Jupyter it has.
+    base = {**base, "cells": [{**cell, "id": f"id-{number}"} for number, cell in enumerate(base["cells"])]}
     local, remote = (data.draw(edited(base, by, ids_kept=True)) for by in ("mine", "new"))
     try:
         compare(base, local, remote)
@@ -168,6 +170,10 @@ def test_shipped_notebooks_that_belong_together() -> None:
     compared = set()
     for name, paths in FAMILIES.items():
         for three in itertools.permutations(map(corpus_notebook, paths), 3):
+            base, local, remote = three
+            if moved(base, local) or moved(base, remote):
+                # These files have no ids: which of several equal cells moved is a guess, nbdime's and ours another.
+                continue
             try:
                 compare(*three)
             except NbdimeGaveUp:
