@@ -53,8 +53,10 @@ def merge_texts(base: str, local: str, remote: str, resolution: Resolution | Non
         return MergedText(local, overlaps=False)
     if local == base:
         return MergedText(remote, overlaps=False)
+    # The same edits as the hunks: accepting all of them is accepting the change.
     lines = _ended_lines(base)
-    edits = line_edits(lines, _ended_lines(remote))
+    found = line_edits(base.splitlines(keepends=True), remote.splitlines(keepends=True))
+    edits = [_with_ends(edit, lines) for edit in found]
     return _as_text(_Merge(lines, edits, range(len(edits)), resolution).with_local(_ended_lines(local)))
 
 
@@ -69,8 +71,7 @@ def merge_hunks(
     if not taken:
         return MergedText(local, overlaps=False)
     lines = _ended_lines(base)
-    last = len(base.splitlines())
-    edits = [_as_edit(hunk, last, lines) for hunk in found]
+    edits = [_with_ends(_as_edit(hunk), lines) for hunk in found]
     return _as_text(_Merge(lines, edits, taken, resolution).with_local(_ended_lines(local)))
 
 
@@ -93,18 +94,22 @@ def _as_text(merged: tuple[list[str], bool]) -> MergedText:
     return MergedText("".join(lines).removesuffix("\n"), overlaps)
 
 
-def _as_edit(hunk: Hunk, last: int, lines: Sequence[str]) -> LineEdit:
-    """The hunk as an edit of ``_ended_lines``; ``last`` is how many lines base has without its last end."""
+def _as_edit(hunk: Hunk) -> LineEdit:
     end = hunk.base_start + hunk.base_lines
-    if end < last:
-        return LineEdit(hunk.base_start, end, hunk.after.splitlines(keepends=True), hunk.remote_start)
-    replaced, by = list(lines[hunk.base_start :]), _ended_lines(hunk.after)
-    start = hunk.base_start
+    return LineEdit(hunk.base_start, end, hunk.after.splitlines(keepends=True), hunk.remote_start)
+
+
+def _with_ends(edit: LineEdit, lines: Sequence[str]) -> LineEdit:
+    """An edit between lines of texts as one between their ``_ended_lines``, which are ``lines`` in base."""
+    if edit.end < len(lines) - (lines[-1] == "\n"):
+        return edit
+    replaced, by = list(lines[edit.start :]), _ended_lines("".join(edit.lines))
+    start = edit.start
     while replaced and by and replaced[0] == by[0]:
         replaced, by, start = replaced[1:], by[1:], start + 1
     while replaced and by and replaced[-1] == by[-1]:
         replaced, by = replaced[:-1], by[:-1]
-    return LineEdit(start, start + len(replaced), by, hunk.remote_start)
+    return LineEdit(start, start + len(replaced), by, edit.other_start)
 
 
 class _Merge:

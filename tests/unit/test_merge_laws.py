@@ -13,6 +13,7 @@ from hermes_lab.engines import notebook_format
 from hermes_lab.model.decisions import ChangeDecision
 from hermes_lab.services.cell_parts import without_results
 from hermes_lab.services.diffing import diff_notebooks
+from hermes_lab.services.line_merging import with_hunks
 from hermes_lab.services.merging import Merged, merge
 from tests.edited_notebooks import edited, edited_source, sources, ugly_notebooks
 from tests.written_notebooks import Json, code, notebook
@@ -159,3 +160,34 @@ def test_law_hunks_accepted_one_by_one_in_any_order_give_the_proposed_source(sou
         assert not merged.conflicts
         now = merged.notebook
     assert now == merge(base, base, remote, {"a": ACCEPT}).notebook == remote
+
+
+@given(sources, st.data())
+def test_law_of_hunks_only_the_accepted_ones_are_taken(source: str, data: st.DataObject) -> None:
+    base, remote = notebook(code("a", source)), notebook(code("a", data.draw(edited_source(source))))
+    changes = diff_notebooks(base, remote, outputs=False)
+    assume(changes)
+    hunks = changes[0].hunks
+    taken = {hunk.hunk_id for hunk in hunks if data.draw(st.booleans())}
+    words = {hunk.hunk_id: "accept" if hunk.hunk_id in taken else "reject" for hunk in hunks}
+    merged = merge(base, base, remote, {"a": ChangeDecision(decision="reject", hunks=words)})
+    assert merged.notebook["cells"][0]["source"] == with_hunks(source, hunks, taken)
+
+
+@given(sources, st.data())
+def test_law_hunks_in_any_order_keep_what_was_written_in_other_lines(source: str, data: st.DataObject) -> None:
+    base, remote = notebook(code("a", source)), notebook(code("a", data.draw(edited_source(source))))
+    local = notebook(code("a", f"# mine\n{source}\n# mine, too"))
+    changes = diff_notebooks(base, remote, outputs=False)
+    assume(changes)
+    at_once = merge(base, local, remote, {"a": ACCEPT})
+    assume(not at_once.conflicts)
+    now = local
+    for hunk_id in data.draw(st.permutations([hunk.hunk_id for hunk in changes[0].hunks])):
+        merged = merge(base, now, remote, {"a": ChangeDecision(decision="undecided", hunks={hunk_id: "accept"})})
+        assert not merged.conflicts
+        now = merged.notebook
+        (cell,) = now["cells"]
+        assert cell["source"].startswith("# mine\n")
+        assert cell["source"].endswith("\n# mine, too")
+    assert now == at_once.notebook
