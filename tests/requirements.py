@@ -90,6 +90,8 @@ REQUIREMENTS: dict[str, str] = {
     "DIFF-1": "Any two of a path, a notebook, a run and a proposal can be compared.",
     "DIFF-2": "A diff has one change a cell, with hunks and words, and a moved cell is a move.",
     "DIFF-3": "The nbdime operations of a diff turn the base into exactly the other notebook.",
+    "DIFF-5": "A cell is known by its id, else by its source, also where ids were given anew, renamed or are missing.",
+    "DIFF-6": "What nbdime's switches and its Ignore leave out is in no change and in no operation.",
     "DIFF-4": "A notebook file of any version up to 4 is read the same way each time, or refused by naming the place.",
     "MERGE-9": "Accepting all in one merge or in several gives the same cells, and accepting nothing changes nothing.",
     "MERGE-12": "A save that fails leaves all of a merge in the file or nothing of it, and what is there is recorded.",

@@ -1,39 +1,51 @@
-"""nbdime: the differences inside matched cells, as its diff operations (JEP 8), and what it takes for noise.
+"""nbdime: differences as its diff operations (JEP 8), which its tools and widgets take. The one home of nbdime.
 
-The one home of nbdime.
-
-Which cells match is decided by the caller: nbdime's own alignment grows with the square of the number of
-cells (measured: 300 cells that all differ take 16 s). nbdime is imported where it is used: it costs 1.4 s.
+Which cells match is decided by the caller: nbdime's own alignment grows with the square of the number of cells
+(measured: 300 cells that all differ take 16 s). Inside matched cells nbdime compares the lines of short hunks. What it
+is slow at is done here: it compares every line of a text with every other, tells images by a regular expression,
+and checks what it made at every level. nbdime is imported where it is used: it costs 1.4 s.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from hermes_lab.model.payload import JsonObject, Notebook
+from hermes_lab.engines.text_hunks import LineHunk, edits, line_hunks
+from hermes_lab.model.values import JsonObject, Notebook, fingerprint, same
 
-_CELL = "/cells/*"
-_TEXT = ("text/", "image/svg+xml", "application/javascript")
+FindHunks = Callable[[str, str], Sequence[LineHunk]]
+Ops = list[JsonObject]
+
+_TEXT = ("text/", "image/svg+xml", "application/javascript", "application/json")
+_MOST_COMPARED_LINES = 64
+"""Lines times lines of a hunk that nbdime compares; those of a longer one are removed and added."""
+_MOST_COMPARED_CHARACTERS = 2_000
 
 
-def diff_ops(base: Notebook, remote: Notebook, pairs: Sequence[tuple[int, int]]) -> list[JsonObject]:
+def diff_ops(
+    base: Notebook,
+    remote: Notebook,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    unequal: Collection[int],
+    find_hunks: FindHunks = line_hunks,
+) -> Ops:
     """The operations with which ``nbdime.patching.patch`` makes remote of base.
 
     ``pairs`` are the matched cells as (index in base, index in remote), both increasing; all other cells are
-    removed and added.
+    removed and added. ``unequal`` are the indices in remote of those that are not the same as in base.
     """
-    from nbdime.diff_format import MappingDiffBuilder
-    from nbdime.diffing.generic import diff
+    building = _Building(find_hunks)
+    ops = building.of_objects(_without_cells(base), _without_cells(remote), building.of_values)
+    of_cells = list(building.of_cells(base["cells"], remote["cells"], pairs, unequal))
+    if of_cells:
+        ops.append(building.patch("cells", of_cells))
+    return sorted(ops, key=lambda op: str(op["key"]))
 
-    ops = MappingDiffBuilder()
-    for op in diff(_without_cells(base), _without_cells(remote)):
-        ops.append(op)
-    ops.patch("cells", _cells_ops(base["cells"], remote["cells"], pairs))
-    built: list[JsonObject] = ops.validated()
-    return built
+
+def _fingerprints(*sides: Sequence[Any]) -> list[list[bytes]]:
+    return [[fingerprint(item) for item in side] for side in sides]
 
 
 @cache
@@ -51,95 +63,127 @@ def _without_cells(notebook: Notebook) -> JsonObject:
     return {key: value for key, value in notebook.items() if key != "cells"}
 
 
-def _cells_ops(
-    base: Sequence[JsonObject], remote: Sequence[JsonObject], pairs: Sequence[tuple[int, int]]
-) -> list[JsonObject]:
-    from nbdime.diff_format import SequenceDiffBuilder
-    from nbdime.diffing.generic import diff
-
-    config = _cell_config()
-    ops = SequenceDiffBuilder()
-    i = j = 0
-    for next_i, next_j in [*pairs, (len(base), len(remote))]:
-        ops.addrange(i, list(remote[j:next_j]))
-        ops.removerange(i, next_i - i)
-        if next_i < len(base) and base[next_i] != remote[next_j]:
-            ops.patch(next_i, diff(base[next_i], remote[next_j], path=_CELL, config=config))
-        i, j = next_i + 1, next_j + 1
-    built: list[JsonObject] = ops.validated()
-    return built
+Compare = Callable[[str, Any, Any], Ops | None]
+"""The operations between two values of this name; None where one replaces the other."""
 
 
-def _cell_config() -> Any:
-    """How nbdime compares the parts of a cell.
+class _Building:
+    """Builds operations; nbdime's own classes, which its tools tell by their type."""
 
-    nbdime's own configuration is one object for the whole process, and its server extension changes it by
-    what the user ignores; operations made with it could leave something out.
-    """
-    from nbdime.diffing.config import DiffConfig
-    from nbdime.diffing.generic import diff, diff_sequence_multilevel
-    from nbdime.diffing.notebooks import compare_output_approximate, compare_output_strict
+    def __init__(self, find_hunks: FindHunks) -> None:
+        from nbdime import diff_format
+        from nbdime.diffing.sequences import diff_strings_linewise
 
-    predicates = _ByPath([operator.eq])
-    predicates[f"{_CELL}/outputs"] = [compare_output_approximate, compare_output_strict]
-    differs = _ByPath(diff)
-    differs[f"{_CELL}/outputs"] = diff_sequence_multilevel
-    differs[f"{_CELL}/outputs/*/data"] = _bundle_ops
-    differs[f"{_CELL}/attachments"] = _attachments_ops
-    return DiffConfig(predicates=predicates, differs=differs, atomic_paths={f"{_CELL}/id": True})
+        self._find_hunks = find_hunks
+        self._add, self._remove, self._replace = diff_format.op_add, diff_format.op_remove, diff_format.op_replace
+        self._add_range, self._remove_range = diff_format.op_addrange, diff_format.op_removerange
+        self.patch: Callable[[int | str, Ops], JsonObject] = diff_format.op_patch
+        self._compare_lines: Callable[[str, str], Ops] = diff_strings_linewise
 
+    def of_objects(self, base: JsonObject, remote: JsonObject, compare: Compare) -> Ops:
+        """The operations between two objects; ``compare`` makes those of values that differ."""
+        ops: Ops = []
+        for key in sorted({*base, *remote}):
+            if key not in remote:
+                ops.append(self._remove(key))
+            elif key not in base:
+                ops.append(self._add(key, remote[key]))
+            elif not same(base[key], remote[key]):
+                inner = compare(key, base[key], remote[key])
+                ops.append(self._replace(key, remote[key]) if inner is None else self.patch(key, inner))
+        return ops
 
-class _ByPath(dict[str, Any]):
-    """Rules by path, with a default that is not remembered.
+    def of_cells(
+        self,
+        base: Sequence[JsonObject],
+        remote: Sequence[JsonObject],
+        pairs: Sequence[tuple[int, int]],
+        unequal: Collection[int],
+    ) -> Iterator[JsonObject]:
+        """The operations between two lists of cells."""
+        i = j = 0
+        for next_i, next_j in [*pairs, (len(base), len(remote))]:
+            if next_i > i or next_j > j:
+                yield from self._replaced(i, next_i - i, remote[j:next_j])
+            if next_j in unequal:
+                yield self.patch(next_i, self.of_objects(base[next_i], remote[next_j], self._of_cell_fields))
+            i, j = next_i + 1, next_j + 1
 
-    nbdime's own mapping stores the default at each look-up, and nbdime refuses a path that was a list in one
-    cell and an object in another ("Found predicate(s) for path").
-    """
+    def of_values(self, _: str, base: Any, remote: Any) -> Ops | None:
+        """The operations between any two JSON values."""
+        if isinstance(base, str) and isinstance(remote, str):
+            return list(self._of_texts(base, remote))
+        if isinstance(base, dict) and isinstance(remote, dict):
+            return self.of_objects(base, remote, self.of_values)
+        if isinstance(base, list) and isinstance(remote, list):
+            return list(self._of_lists(base, remote))
+        return None
 
-    def __init__(self, default: Any) -> None:
-        super().__init__()
-        self._default = default
+    def _of_cell_fields(self, key: str, base: Any, remote: Any) -> Ops | None:
+        if key in {"id", "cell_type"}:
+            return None
+        if key == "outputs":
+            return list(self._of_lists(base, remote, self._of_outputs))
+        if key == "attachments":
+            return self.of_objects(base, remote, self._of_bundles)
+        return self.of_values(key, base, remote)
 
-    def __missing__(self, path: str) -> Any:
-        return self._default
+    def _of_outputs(self, base: JsonObject, remote: JsonObject) -> Ops | None:
+        """None where two outputs are of different kinds, so that one is no later state of the other."""
+        if base["output_type"] != remote["output_type"] or base.get("name") != remote.get("name"):
+            return None
+        return self.of_objects(base, remote, self._of_output_fields)
 
+    def _of_output_fields(self, key: str, base: Any, remote: Any) -> Ops | None:
+        return self._of_bundles(key, base, remote) if key == "data" else self.of_values(key, base, remote)
 
-def _attachments_ops(base: JsonObject, remote: JsonObject, **_: Any) -> list[JsonObject]:
-    """The operations between the attachments of two cells, by name."""
+    def _of_bundles(self, _: str, base: JsonObject, remote: JsonObject) -> Ops:
+        """Between two MIME bundles: text is compared by lines, images are replaced whole."""
+        return self.of_objects(base, remote, self._of_mime_values)
 
-    def change(ops: Any, name: str) -> None:
-        ops.patch(name, _bundle_ops(base[name], remote[name]))
+    def _of_mime_values(self, mime: str, base: Any, remote: Any) -> Ops | None:
+        if isinstance(base, str) and not mime.lower().startswith(_TEXT):
+            return None
+        return self.of_values(mime, base, remote)
 
-    return _mapping_ops(base, remote, change)
+    def _of_lists(
+        self, base: Sequence[Any], remote: Sequence[Any], compare: Callable[[Any, Any], Ops | None] | None = None
+    ) -> Iterator[JsonObject]:
+        """Between two lists; ``compare`` makes the operations between items in the same place between equal ones."""
+        found = [(0, 1, 0, 1)] if len(base) == len(remote) == 1 else edits(*_fingerprints(base, remote))
+        for start, end, other_start, other_end in found:
+            i, j = start, other_start
+            while compare is not None and i < end and j < other_end:
+                ops = compare(base[i], remote[j])
+                if ops is None:
+                    yield from self._replaced(i, 1, remote[j : j + 1])
+                elif ops:
+                    yield self.patch(i, ops)
+                i, j = i + 1, j + 1
+            yield from self._replaced(i, end - i, remote[j:other_end])
 
+    def _of_texts(self, base: str, remote: str) -> Iterator[JsonObject]:
+        for hunk in self._find_hunks(base, remote):
+            at, lines = hunk.base_start, hunk.base_lines * hunk.remote_lines
+            if lines == 1 and hunk.words:
+                yield self.patch(at, list(self._of_words(hunk)))
+            elif 1 < lines <= _MOST_COMPARED_LINES and len(hunk.before + hunk.after) <= _MOST_COMPARED_CHARACTERS:
+                for op in self._compare_lines(hunk.before, hunk.after):
+                    op["key"] += at
+                    yield op
+            else:
+                yield from self._replaced(at, hunk.base_lines, hunk.after.splitlines(keepends=True))
 
-def _bundle_ops(base: JsonObject, remote: JsonObject, **_: Any) -> list[JsonObject]:
-    """The operations between two MIME bundles; text is compared by lines, all else is replaced whole."""
-    from nbdime.diffing.generic import diff
+    def _of_words(self, hunk: LineHunk) -> Iterator[JsonObject]:
+        """The operations inside one line, by its characters."""
+        for edit in hunk.words:
+            yield from self._replaced(
+                edit.before_start, edit.before_end - edit.before_start, hunk.after[edit.after_start : edit.after_end]
+            )
 
-    def change(ops: Any, mime: str) -> None:
-        if _is_text(mime, base[mime]) and _is_text(mime, remote[mime]):
-            ops.patch(mime, diff(base[mime], remote[mime]))
-        else:
-            ops.replace(mime, remote[mime])
-
-    return _mapping_ops(base, remote, change)
-
-
-def _mapping_ops(base: JsonObject, remote: JsonObject, change: Callable[[Any, str], None]) -> list[JsonObject]:
-    from nbdime.diff_format import MappingDiffBuilder
-
-    ops = MappingDiffBuilder()
-    for key in sorted({*base, *remote}):
-        if key not in remote:
-            ops.remove(key)
-        elif key not in base:
-            ops.add(key, remote[key])
-        elif base[key] != remote[key]:
-            change(ops, key)
-    built: list[JsonObject] = ops.validated()
-    return built
-
-
-def _is_text(mime: str, value: Any) -> bool:
-    return isinstance(value, str) and mime.lower().startswith(_TEXT)
+    def _replaced(self, at: int, length: int, values: Sequence[Any]) -> Iterator[JsonObject]:
+        """What takes the place of so many items or characters."""
+        if values:
+            yield self._add_range(at, values if isinstance(values, str) else list(values))
+        if length:
+            yield self._remove_range(at, length)

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any, NoReturn
 
+from hermes_lab.engines import notebook_shape
+from hermes_lab.engines.notebook_shape import without
 from hermes_lab.model.errors import InvalidRequest
-from hermes_lab.model.payload import JsonObject, Notebook, sha256
+from hermes_lab.model.payload import JsonObject, Notebook
 
 # nbformat is imported where it is used: beside JupyterLab it costs 1.4 s, most of it a JSON schema extra.
 
-_MAJOR, _MINOR = 4, 5
-_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-# What nbformat itself strips at each read and write: it belongs to a session, not to the file.
-_TRANSIENT_METADATA = ("orig_nbformat", "orig_nbformat_minor", "signature")
-_TRANSIENT_CELL_METADATA = ("trusted",)
+_MAJOR, _MINOR = notebook_shape.MAJOR, notebook_shape.MINOR
 
 
 def load() -> None:
@@ -61,7 +58,10 @@ def validate(notebook: Any, field: str = "notebook") -> Notebook:
     major, minor = _version(notebook, field)
     if major < _MAJOR:
         notebook, minor = _upgraded(notebook, field), 0
-    normalised = _normalised(notebook, field, keep_invalid_ids=minor >= _MINOR)
+    cells = notebook.get("cells")
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        _refuse("The notebook has no list of cells.", f"{field}.cells")
+    normalised = notebook_shape.normalised(notebook, keep_invalid_ids=minor >= _MINOR)
     _check_schema(normalised, field)
     return normalised
 
@@ -134,105 +134,7 @@ def _upgraded(notebook: JsonObject, field: str) -> JsonObject:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         _refuse(f"The notebook cannot be read as format {notebook['nbformat']}: {error!r}.", field)
     # nbformat gives random ids; without them they are made of the content, the same at each reading.
-    return {**upgraded, "cells": [_without(cell, ("id",)) for cell in upgraded["cells"]]}
-
-
-def _normalised(notebook: JsonObject, field: str, *, keep_invalid_ids: bool) -> Notebook:
-    cells = notebook.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        _refuse("The notebook has no list of cells.", f"{field}.cells")
-    joined = [_joined_cell(cell) for cell in cells]
-    metadata = notebook.get("metadata")
-    return {
-        **notebook,
-        "cells": _with_ids(joined, keep_invalid=keep_invalid_ids),
-        "nbformat": _MAJOR,
-        "nbformat_minor": _MINOR,
-        **({"metadata": _without(metadata, _TRANSIENT_METADATA)} if isinstance(metadata, dict) else {}),
-    }
-
-
-def _without(fields: JsonObject, keys: tuple[str, ...]) -> JsonObject:
-    if fields.keys().isdisjoint(keys):
-        return fields
-    return {key: value for key, value in fields.items() if key not in keys}
-
-
-def _joined_cell(cell: JsonObject) -> JsonObject:
-    joined = dict(cell)
-    if "source" in cell:
-        joined["source"] = _joined(cell["source"])
-    if isinstance(cell.get("metadata"), dict):
-        joined["metadata"] = _without(cell["metadata"], _TRANSIENT_CELL_METADATA)
-    if isinstance(cell.get("attachments"), dict):
-        joined["attachments"] = {name: joined_bundle(each) for name, each in cell["attachments"].items()}
-    if isinstance(cell.get("outputs"), list):
-        joined["outputs"] = [_joined_output(output) for output in cell["outputs"]]
-    return joined
-
-
-def _joined_output(output: Any) -> Any:
-    if not isinstance(output, dict):
-        return output
-    if "data" in output:
-        return {**output, "data": joined_bundle(output["data"])}
-    if isinstance(output.get("text"), list):
-        return {**output, "text": _joined(output["text"])}
-    return output
-
-
-def joined_bundle(bundle: Any) -> Any:
-    """A MIME bundle with every multi-line text as one string; what is no bundle as it is."""
-    if not isinstance(bundle, dict):
-        return bundle
-    return {mime: value if _is_json_mime(mime) else _joined(value) for mime, value in bundle.items()}
-
-
-def _is_json_mime(mime: str) -> bool:
-    return mime == "application/json" or (mime.startswith("application/") and mime.endswith("+json"))
-
-
-def _joined(value: Any) -> Any:
-    """A multi-line string as one; anything else as it is, for the schema to judge."""
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "".join(value)
-    return value
-
-
-def _with_ids(cells: list[JsonObject], *, keep_invalid: bool) -> list[JsonObject]:
-    """The cells, each with its own id: the first owner keeps it, others get one made of their source.
-
-    Equal sources are told apart by counting, not by place: a cell inserted above changes no made id.
-    """
-    given = [_given_id(cell, keep_invalid=keep_invalid) for cell in cells]
-    taken = {cell_id for cell_id in given if isinstance(cell_id, str)}
-    seen: set[str] = set()
-    occurrences: Counter[str] = Counter()
-    for cell, cell_id in zip(cells, given, strict=True):
-        own = cell_id
-        if cell_id is None or (isinstance(cell_id, str) and cell_id in seen):
-            source = str(cell.get("source"))
-            own = _made_id(f"{occurrences[source]}\n{source}", taken)
-            occurrences[source] += 1
-            taken.add(own)
-        cell["id"] = own
-        if isinstance(own, str):
-            seen.add(own)
-    return cells
-
-
-def _given_id(cell: JsonObject, *, keep_invalid: bool) -> Any:
-    """The id in the file; before 4.5 the field has no meaning and is taken only if it looks like an id."""
-    cell_id = cell.get("id")
-    valid = isinstance(cell_id, str) and _CELL_ID.fullmatch(cell_id) is not None
-    return cell_id if valid or keep_invalid else None
-
-
-def _made_id(seed: str, taken: set[str]) -> str:
-    made = sha256(seed)
-    while made[:8] in taken:
-        made = sha256(made)
-    return made[:8]
+    return {**upgraded, "cells": [without(cell, ("id",)) for cell in upgraded["cells"]]}
 
 
 def _check_schema(notebook: Notebook, field: str) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hermes_lab.engines.notebook_format import joined_bundle, parse
+from hermes_lab.engines.notebook_format import parse
+from hermes_lab.engines.notebook_shape import joined_bundle
 from hermes_lab.engines.strict_json import strict
 from hermes_lab.model.errors import InvalidRequest, NotFound
 from hermes_lab.model.payload import JsonObject, Notebook

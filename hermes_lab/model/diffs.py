@@ -50,11 +50,15 @@ class Change(Payload):
     """All that differs for one cell.
 
     ``kind`` is the weightiest difference (retype, modify, move, metadata, outputs in this order); a cell that was
-    edited and moved is one `modify` with ``move`` set. ``before`` and ``after`` are whole nbformat cells, null for an
-    insert and a delete; for the notebook's own metadata (``cell_id`` null) they are ``{"metadata": …}``.
+    edited and moved is one `modify` with ``move`` set. That a cell has another id is no change by itself. ``before``
+    and ``after`` are whole nbformat cells, null for an insert and a delete; for the notebook's own metadata
+    (``cell_id`` null) they are ``{"metadata": …}``.
     """
 
-    change_id: str = Field(description='The cell\'s id, or "notebook"; unique within a diff')
+    change_id: str = Field(
+        description='The cell\'s id in base, of an insertion its id in remote, or "notebook"; unique within a diff. An '
+        "insertion whose id is another cell's in base has one made of it"
+    )
     kind: ChangeKind
     cell_id: str | None
     cell_type: Literal["code", "markdown", "raw"] | None
@@ -123,4 +127,10 @@ class Diff(Payload):
     remote_hash: Sha256
     changes: list[Change]
     counts: ChangeCounts
-    ops: list[JsonObject] = Field(description="nbdime.patching.patch(base, ops) is the remote notebook")
+    ops: list[JsonObject] = Field(
+        description="nbdime's diff: `nbdime.patching.patch(base, ops)` is remote but for what is ignored, both as "
+        "`get_notebook` answers them (format 4.5, every source one string, every cell with an id)"
+    )
+    other_ids: int = Field(
+        description="Cells that have another id and are otherwise the same: these are no change, only in `ops`"
+    )

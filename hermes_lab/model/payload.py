@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timezone
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-JsonObject = dict[str, Any]
-Notebook = dict[str, Any]
-"""A notebook as nbformat 4 JSON with every ``source`` a string and every cell with a unique ``id``."""
+from hermes_lab.model.values import JsonObject, Notebook, sha256
+
+__all__ = [
+    "IdempotencyKey",
+    "Item",
+    "JsonObject",
+    "Notebook",
+    "Page",
+    "PageRequest",
+    "Payload",
+    "Sha256",
+    "UtcTime",
+    "WaitRequest",
+    "WaitSeconds",
+    "new_id",
+    "now",
+    "sha256",
+]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the bytes, in hex")]
 UtcTime = AwareDatetime
@@ -74,8 +88,3 @@ def new_id() -> str:
 def now() -> datetime:
     """The present moment in UTC."""
     return datetime.now(timezone.utc)
-
-
-def sha256(content: str | bytes) -> str:
-    """The sha256 of the bytes in hex; text is taken as UTF-8."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

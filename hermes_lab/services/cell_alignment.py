@@ -1,21 +1,23 @@
 """Which cells of two notebooks are the same cell.
 
-First by cell id, then by equal source, then by similar source (an editor may have renamed the ids), so that
-the work grows linearly with the number of cells. Pure functions.
+First by cell id, where the sources do not say that ids were given anew; then by equal source, then by similar
+source (an editor may have renamed the ids), so that the work grows linearly with the number of cells. Pure functions.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import lt
 
-from hermes_lab.model.payload import JsonObject
+from hermes_lab.engines.notebook_shape import counted_ids, made_id
+from hermes_lab.model.sequences import longest_increasing
+from hermes_lab.model.values import JsonObject, Notebook
+from hermes_lab.services.reassigned_ids import correct_reassigned_ids
+from hermes_lab.services.source_likeness import likeness, tokens
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 _SIMILAR_IN_PLACE = 0.6
 """Least likeness (0 to 1) of two sources that stand in the same place to be the same cell."""
 _SIMILAR_ELSEWHERE = 0.75
@@ -41,39 +43,74 @@ class Alignment:
     def moved(self) -> frozenset[int]:
         """Remote indices of the fewest cells whose moving explains the new order."""
         matched = [(remote, base) for remote, base in enumerate(self.base_of) if base is not None]
-        kept = longest_increasing([base for _, base in matched])
+        order = [base for _, base in matched]
+        if all(map(lt, order, order[1:])):
+            return frozenset()
+        kept = longest_increasing(order)
         return frozenset(remote for place, (remote, _) in enumerate(matched) if place not in kept)
 
 
 def align(base: Cells, remote: Cells) -> Alignment:
     """Pair the cells of two lists; ids are expected to be unique within each list."""
-    base_of: dict[int, int] = {}
-    _pair_in_order(base, remote, base_of, base_key=lambda i: base[i]["id"], remote_key=lambda j: remote[j]["id"])
+    base_of = _with_equal_ids(base, remote)
+    _part_counted_ids(base, remote, base_of)
+    correct_reassigned_ids(base, remote, base_of)
     if len(base_of) < min(len(base), len(remote)):
         _pair_equal_sources(base, remote, base_of)
         _pair_similar_sources(base, remote, base_of)
     remote_of = {i: j for j, i in base_of.items()}
-    return Alignment(
-        tuple(base_of.get(j) for j in range(len(remote))), tuple(remote_of.get(i) for i in range(len(base)))
-    )
+    return Alignment(tuple(map(base_of.get, range(len(remote)))), tuple(map(remote_of.get, range(len(base)))))
 
 
-def longest_increasing(numbers: Sequence[int]) -> frozenset[int]:
-    """The places of a longest increasing subsequence of distinct numbers, in n log n (patience sorting)."""
-    tails: list[int] = []
-    places: list[int] = []
-    before: list[int | None] = []
-    for place, number in enumerate(numbers):
-        length = bisect_left(tails, number)
-        before.append(places[length - 1] if length else None)
-        tails[length : length + 1] = [number]
-        places[length : length + 1] = [place]
-    chain: list[int] = []
-    last = places[-1] if places else None
-    while last is not None:
-        chain.append(last)
-        last = before[last]
-    return frozenset(chain)
+def ids_of_insertions(base: Cells, remote: Cells, alignment: Alignment) -> dict[int, str]:
+    """By remote index, the id by which each inserted cell is known.
+
+    It is the cell's own, unless whoever wrote remote gave it an id that in base is another cell's.
+    """
+    inserted = [j for j, i in enumerate(alignment.base_of) if i is None]
+    if not inserted:
+        return {}
+    taken = {cell["id"] for cell in base}
+    known = {j: str(remote[j]["id"]) for j in inserted}
+    clashing = [j for j in inserted if known[j] in taken]
+    if clashing:
+        taken.update(cell["id"] for cell in remote)
+        for j in clashing:
+            known[j] = made_id(f"{remote[j]['id']}\n{remote[j]['source']}", taken)
+            taken.add(known[j])
+    return known
+
+
+def with_ids_of_insertions(base: Notebook, remote: Notebook) -> Notebook:
+    """Remote, in which no inserted cell has the id of another cell of base."""
+    known = ids_of_insertions(base["cells"], remote["cells"], align(base["cells"], remote["cells"]))
+    cells = [
+        {**cell, "id": known[j]} if known.get(j, cell["id"]) != cell["id"] else cell
+        for j, cell in enumerate(remote["cells"])
+    ]
+    return {**remote, "cells": cells}
+
+
+def _with_equal_ids(base: Cells, remote: Cells) -> dict[int, int]:
+    by_id = {cell["id"]: i for i, cell in enumerate(base)}
+    return {j: by_id[cell["id"]] for j, cell in enumerate(remote) if cell["id"] in by_id}
+
+
+def _part_counted_ids(base: Cells, remote: Cells, base_of: dict[int, int]) -> None:
+    """Undo pairs of cells whose ids only count equal sources.
+
+    A file without ids gets ids made of sources, the first of equal ones another than the second. When one more
+    is inserted above, the counting shifts: equal ids are no sign that it is the same one of them.
+    """
+    counts = Counter(cell["source"] for cell in base)
+    others = Counter(cell["source"] for cell in remote)
+    repeated = {source for each in (counts, others) if len(each) < each.total() for source in each if each[source] > 1}
+    if not repeated:
+        return
+    made = {source: counted_ids(source, max(counts[source], others[source])) for source in repeated}
+    for j in list(base_of):
+        if remote[j]["id"] in made.get(remote[j]["source"], ()):
+            del base_of[j]
 
 
 def _free(base: Cells, remote: Cells, base_of: dict[int, int]) -> tuple[list[int], list[int]]:
@@ -141,32 +178,22 @@ def _pair_similar_sources(base: Cells, remote: Cells, base_of: dict[int, int]) -
     free_base, free_remote = _free(base, remote, base_of)
     if not free_base or not free_remote:
         return
-    base_tokens = {i: _tokens(base[i]) for i in free_base}
-    remote_tokens = {j: _tokens(remote[j]) for j in free_remote}
+    base_tokens = {i: tokens(base[i]) for i in free_base}
+    remote_tokens = {j: tokens(remote[j]) for j in free_remote}
     in_place = _neighbours(base, remote, base_of)
     elsewhere = _sharing_rare_tokens(base_tokens, remote_tokens)
     scored = []
     for j in free_remote:
         for i in {*in_place[j], *elsewhere[j]}:
-            likeness = _likeness(base_tokens[i], remote_tokens[j])
+            alike = likeness(base_tokens[i], remote_tokens[j])
             enough = _SIMILAR_IN_PLACE if i in in_place[j] else _SIMILAR_ELSEWHERE
-            if base[i]["cell_type"] == remote[j]["cell_type"] and likeness >= enough:
-                scored.append((-likeness, abs(i - j), j, i))
+            if base[i]["cell_type"] == remote[j]["cell_type"] and alike >= enough:
+                scored.append((-alike, abs(i - j), j, i))
     taken: set[int] = set()
     for _, _, j, i in sorted(scored):
         if j not in base_of and i not in taken:
             base_of[j] = i
             taken.add(i)
-
-
-def _tokens(cell: JsonObject) -> Counter[str]:
-    return Counter(_TOKEN.findall(cell["source"]))
-
-
-def _likeness(one: Counter[str], other: Counter[str]) -> float:
-    """Dice's coefficient over words and signs: 0 for nothing in common, 1 for the same ones."""
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 0.0
 
 
 def _neighbours(base: Cells, remote: Cells, base_of: dict[int, int]) -> dict[int, set[int]]:
@@ -186,14 +213,14 @@ def _sharing_rare_tokens(
     base_tokens: dict[int, Counter[str]], remote_tokens: dict[int, Counter[str]]
 ) -> dict[int, list[int]]:
     owners: dict[str, list[int]] = defaultdict(list)
-    for i, tokens in base_tokens.items():
-        for token in tokens:
+    for i, words in base_tokens.items():
+        for token in words:
             owners[token].append(i)
     sharing: dict[int, list[int]] = {}
-    for j, tokens in remote_tokens.items():
+    for j, words in remote_tokens.items():
         votes: Counter[int] = Counter()
-        if tokens.total() >= _FEWEST_TOKENS_ELSEWHERE:
-            for token in tokens:
+        if words.total() >= _FEWEST_TOKENS_ELSEWHERE:
+            for token in words:
                 having = owners.get(token, [])
                 if len(having) <= _RARE:
                     votes.update(having)

@@ -7,9 +7,7 @@ starts and differs with the Python of each machine: it is a change only where th
 
 from __future__ import annotations
 
-from typing import Any
-
-from hermes_lab.model.payload import JsonObject, Notebook
+from hermes_lab.model.values import JsonObject, Notebook, same
 
 _CELL_RUN_RECORDS = frozenset({"execution", "ExecuteTime", "papermill", "hermes"})
 _NOTEBOOK_RUN_RECORDS = frozenset({"papermill", "hermes", "widgets"})
@@ -20,13 +18,22 @@ def empty_notebook() -> Notebook:
     return {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equal as JSON. Unlike in Python true is not 1; 1.0 is 1, for a browser cannot tell them apart."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def same_cells(one: JsonObject, other: JsonObject) -> bool:
+    """Whether two cells are the same in every part, which is quick where they are."""
+    # True can be taken for 1 only where the format lets values be anything.
+    return (
+        one == other
+        and (not one["metadata"] or same(one["metadata"], other["metadata"]))
+        and all(map(_same_outputs, one.get("outputs", ()), other.get("outputs", ())))
+    )
+
+
+def _same_outputs(one: JsonObject, other: JsonObject) -> bool:
+    """Whether two outputs that are equal in Python are the same."""
+    return one["output_type"] in {"stream", "error"} or (
+        same(one["metadata"], other["metadata"])
+        and all(isinstance(value, str) or same(value, other["data"][mime]) for mime, value in one["data"].items())
+    )
 
 
 def differing_keys(one: JsonObject, other: JsonObject) -> list[str]:
@@ -55,6 +62,15 @@ def same_results(one: JsonObject, other: JsonObject) -> bool:
         and same(one.get("execution_count"), other.get("execution_count"))
         and all(same(one["metadata"].get(key), other["metadata"].get(key)) for key in _CELL_RUN_RECORDS)
     )
+
+
+def differing_results(one: JsonObject, other: JsonObject) -> list[str]:
+    """In words, which of the results of two cells differ."""
+    named = [
+        ("outputs", same(one.get("outputs", []), other.get("outputs", []))),
+        ("execution count", same(one.get("execution_count"), other.get("execution_count"))),
+    ]
+    return [name for name, equal in named if not equal] or ["records of runs"]
 
 
 def same_writing(one: JsonObject, other: JsonObject) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hermes_lab.model.diffs import Hunk, Move
-from hermes_lab.model.payload import JsonObject
+from hermes_lab.engines.text_hunks import LineHunk
+from hermes_lab.model.values import JsonObject
 
 _SHOWN = 40
 
@@ -28,11 +28,11 @@ def deletion(cell: JsonObject) -> str:
 def difference(
     *,
     retyped: tuple[str, str] | None,
-    hunks: Sequence[Hunk],
+    hunks: Sequence[LineHunk],
     attachments: bool,
-    move: Move | None,
+    moved: tuple[int, int] | None,
     metadata_keys: Sequence[str],
-    outputs: bool,
+    results: Sequence[str],
 ) -> str:
     """All that differs in a cell that is in both notebooks, the weightiest first."""
     parts = []
@@ -42,17 +42,17 @@ def difference(
         parts.append(_lines(hunks))
     if attachments:
         parts.append("attachments changed")
-    if move:
-        parts.append(f"moved from position {move.from_index + 1} to {move.to_index + 1}")
+    if moved:
+        parts.append(f"moved from position {moved[0] + 1} to {moved[1] + 1}")
     if metadata_keys:
         parts.append(f"metadata changed: {', '.join(metadata_keys)}")
-    if outputs:
-        parts.append("outputs changed")
+    if results:
+        parts.append(f"{' and '.join(results)} changed")
     words = "; ".join(parts)
     return words[:1].upper() + words[1:]
 
 
-def _lines(hunks: Sequence[Hunk]) -> str:
+def _lines(hunks: Sequence[LineHunk]) -> str:
     verb = "changed"
     if not any(hunk.base_lines for hunk in hunks):
         verb = "added"

@@ -10,23 +10,6 @@ from hermes_lab.model.diffs import Hunk
 from hermes_lab.services.line_edits import LineEdit, line_edits
 
 
-def hunks(before: str, after: str) -> list[Hunk]:
-    """The runs of lines that differ, named h1, h2, … from the top."""
-    base, remote = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return [
-        Hunk(
-            hunk_id=f"h{number}",
-            base_start=edit.start,
-            base_lines=edit.end - edit.start,
-            remote_start=edit.other_start,
-            remote_lines=len(edit.lines),
-            before="".join(base[edit.start : edit.end]),
-            after="".join(edit.lines),
-        )
-        for number, edit in enumerate(line_edits(base, remote), start=1)
-    ]
-
-
 def with_hunks(before: str, found: Sequence[Hunk], accepted: Collection[str]) -> str:
     """``before`` with the accepted hunks; with all of them it is the text that they were found in."""
     base = before.splitlines(keepends=True)

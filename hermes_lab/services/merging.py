@@ -11,7 +11,7 @@ from hermes_lab.model.diffs import Change
 from hermes_lab.model.errors import InvalidRequest
 from hermes_lab.model.payload import JsonObject, Notebook, sha256
 from hermes_lab.model.proposals import Conflict, ProposedChange
-from hermes_lab.services.cell_alignment import Alignment, align
+from hermes_lab.services.cell_alignment import Alignment, align, with_ids_of_insertions
 from hermes_lab.services.cell_keys import CellKey, local_keys, proposed_keys
 from hermes_lab.services.cell_merging import is_edited, merge_cell, merge_keys, with_source
 from hermes_lab.services.cell_ordering import Landmarks, place
@@ -60,6 +60,7 @@ def merge(
     for side, notebook in (("base", base), ("local", local), ("remote", remote)):
         check_notebook(notebook, side)
     proposed = align(base["cells"], remote["cells"])
+    remote = with_ids_of_insertions(base, remote, proposed)
     wanted = [each for each in _decided(base, remote, proposed, decisions) if is_wanted(each[1])]
     if not wanted:
         return Merged(local, [], [])

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbdime.patching import patch
 
+from hermes_lab.engines.text_hunks import line_hunks
 from hermes_lab.model.diffs import Change
 from hermes_lab.services.diffing import counts, diff_notebooks, diff_ops
-from hermes_lab.services.line_merging import hunks, with_hunks
+from hermes_lab.services.line_merging import with_hunks
 from tests.written_notebooks import (
     CORPUS,
     code,
@@ -197,7 +198,7 @@ def test_a_thousand_cells_that_all_differ_are_aligned_in_seconds() -> None:
 def test_hunks_applied_to_the_old_text_give_the_new_text(data: st.DataObject) -> None:
     text = st.text(alphabet="ab\n\r\x0c", max_size=30)
     before, after = data.draw(text), data.draw(text)
-    found = hunks(before, after)
+    found = line_hunks(before, after)
     assert with_hunks(before, found, {hunk.hunk_id for hunk in found}) == after
     assert with_hunks(before, found, ()) == before
 

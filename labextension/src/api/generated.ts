@@ -715,13 +715,14 @@ export interface components {
      * @description All that differs for one cell.
      *
      *     ``kind`` is the weightiest difference (retype, modify, move, metadata, outputs in this order); a cell that was
-     *     edited and moved is one `modify` with ``move`` set. ``before`` and ``after`` are whole nbformat cells, null for an
-     *     insert and a delete; for the notebook's own metadata (``cell_id`` null) they are ``{"metadata": …}``.
+     *     edited and moved is one `modify` with ``move`` set. That a cell has another id is no change by itself. ``before``
+     *     and ``after`` are whole nbformat cells, null for an insert and a delete; for the notebook's own metadata
+     *     (``cell_id`` null) they are ``{"metadata": …}``.
      */
     Change: {
       /**
        * Change Id
-       * @description The cell's id, or "notebook"; unique within a diff
+       * @description The cell's id in base, of an insertion its id in remote, or "notebook"; unique within a diff. An insertion whose id is another cell's in base has one made of it
        */
       change_id: string;
       /**
@@ -1472,11 +1473,16 @@ export interface components {
       counts: components['schemas']['ChangeCounts'];
       /**
        * Ops
-       * @description nbdime.patching.patch(base, ops) is the remote notebook
+       * @description nbdime's diff: `nbdime.patching.patch(base, ops)` is remote but for what is ignored, both as `get_notebook` answers them (format 4.5, every source one string, every cell with an id)
        */
       ops: {
         [key: string]: unknown;
       }[];
+      /**
+       * Other Ids
+       * @description Cells that have another id and are otherwise the same: these are no change, only in `ops`
+       */
+      other_ids: number;
     };
     /**
      * EarlierProposal
@@ -2671,7 +2677,7 @@ export interface components {
     ProposedChange: {
       /**
        * Change Id
-       * @description The cell's id, or "notebook"; unique within a diff
+       * @description The cell's id in base, of an insertion its id in remote, or "notebook"; unique within a diff. An insertion whose id is another cell's in base has one made of it
        */
       change_id: string;
       /**
