@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from hermes_lab.engines.text_hunks import line_hunks
 from hermes_lab.model.decisions import Resolution
 from hermes_lab.model.diffs import Hunk
 from hermes_lab.services.line_edits import LineEdit, line_edits
+
+
+def hunks(before: str, after: str) -> list[Hunk]:
+    """The runs of lines that differ, named h1, h2, … from the top, and the words inside them."""
+    return [Hunk.model_validate(hunk, from_attributes=True) for hunk in line_hunks(before, after)]
 
 
 def with_hunks(before: str, found: Sequence[Hunk], accepted: Collection[str]) -> str:
