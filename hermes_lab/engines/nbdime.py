@@ -1,4 +1,6 @@
-"""nbdime: differences as its diff operations (JEP 8), which its tools and widgets take. The one home of nbdime.
+"""nbdime: differences as its diff operations (JEP 8), which its tools and widgets take, and what it takes for noise.
+
+The one home of nbdime.
 
 Which cells match is decided by the caller: nbdime's own alignment grows with the square of the number of cells
 (measured: 300 cells that all differ take 16 s). Inside matched cells nbdime compares the lines of short hunks. What it
@@ -9,6 +11,7 @@ and checks what it made at every level. nbdime is imported where it is used: it 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from hermes_lab.engines.text_hunks import LineHunk, edits, line_hunks
@@ -44,8 +47,8 @@ def diff_ops(
     return sorted(ops, key=lambda op: str(op["key"]))
 
 
-def _fingerprints(*sides: Sequence[Any]) -> list[list[bytes]]:
-    return [[fingerprint(item) for item in side] for side in sides]
+def _fingerprints(*sides: Sequence[Any]) -> list[list[str]]:
+    return [[fingerprint(item).decode("latin-1") for item in side] for side in sides]
 
 
 @cache
@@ -53,7 +56,7 @@ def transient_cell_metadata() -> frozenset[str]:
     """The keys of a cell's metadata that nbdime's merge takes for noise: how the cell is shown, not what it is."""
     from nbdime.merging.notebooks import notebook_merge_strategies
 
-    below = f"{_CELL}/metadata/"
+    below = "/cells/*/metadata/"
     return frozenset(
         path.removeprefix(below) for path in notebook_merge_strategies(None).transients if path.startswith(below)
     )

@@ -81,9 +81,11 @@ def ids_of_insertions(base: Cells, remote: Cells, alignment: Alignment) -> dict[
     return known
 
 
-def with_ids_of_insertions(base: Notebook, remote: Notebook) -> Notebook:
-    """Remote, in which no inserted cell has the id of another cell of base."""
-    known = ids_of_insertions(base["cells"], remote["cells"], align(base["cells"], remote["cells"]))
+def with_ids_of_insertions(base: Notebook, remote: Notebook, alignment: Alignment) -> Notebook:
+    """Remote, in which each inserted cell has the id by which it is known."""
+    known = ids_of_insertions(base["cells"], remote["cells"], alignment)
+    if all(remote["cells"][j]["id"] == cell_id for j, cell_id in known.items()):
+        return remote
     cells = [
         {**cell, "id": known[j]} if known.get(j, cell["id"]) != cell["id"] else cell
         for j, cell in enumerate(remote["cells"])
@@ -100,17 +102,26 @@ def _part_counted_ids(base: Cells, remote: Cells, base_of: dict[int, int]) -> No
     """Undo pairs of cells whose ids only count equal sources.
 
     A file without ids gets ids made of sources, the first of equal ones another than the second. When one more
-    is inserted above, the counting shifts: equal ids are no sign that it is the same one of them.
+    is inserted above, the counting shifts: where one side has more of them, equal ids do not say which it has more.
     """
-    counts = Counter(cell["source"] for cell in base)
-    others = Counter(cell["source"] for cell in remote)
-    repeated = {source for each in (counts, others) if len(each) < each.total() for source in each if each[source] > 1}
-    if not repeated:
+    if all(len({cell["source"] for cell in side}) == len(side) for side in (base, remote)):
         return
-    made = {source: counted_ids(source, max(counts[source], others[source])) for source in repeated}
-    for j in list(base_of):
-        if remote[j]["id"] in made.get(remote[j]["source"], ()):
-            del base_of[j]
+    ids, others = _ids_by_source(base), _ids_by_source(remote)
+    counted = {
+        source
+        for source in ids.keys() & others.keys()
+        if len(ids[source]) != len(others[source])
+        and all(found == counted_ids(source, len(found)) for found in (ids[source], others[source]))
+    }
+    for j in [j for j in base_of if remote[j]["source"] in counted]:
+        del base_of[j]
+
+
+def _ids_by_source(cells: Cells) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for cell in cells:
+        found[cell["source"]].add(cell["id"])
+    return found
 
 
 def _free(base: Cells, remote: Cells, base_of: dict[int, int]) -> tuple[list[int], list[int]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from hermes_lab.engines.line_edits import LineEdit, line_edits
 from hermes_lab.engines.text_hunks import line_hunks
 from hermes_lab.model.decisions import Resolution
 from hermes_lab.model.diffs import Hunk
-from hermes_lab.services.line_edits import LineEdit, line_edits
 
 
 def hunks(before: str, after: str) -> list[Hunk]:

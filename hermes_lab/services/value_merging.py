@@ -9,7 +9,7 @@ from typing import Any
 
 from hermes_lab.model.decisions import Resolution
 from hermes_lab.model.payload import JsonObject
-from hermes_lab.services.cell_parts import same
+from hermes_lab.model.values import same
 from hermes_lab.services.line_merging import merge_lines, merge_texts
 
 _ABSENT = object()

@@ -411,7 +411,7 @@ def test_any_two_notebooks_are_compared(agent: Client, workspace: Workspace, pat
     inline["cells"] = inline["cells"][1:]
 
     def compare(base: dict[str, object], remote: dict[str, object]) -> list[tuple[str, str]]:
-        answer = agent.post("diffs", base=base, remote=remote, outputs=False, metadata=False)
+        answer = agent.post("diffs", base=base, remote=remote, outputs=False, metadata=False, details=False)
         assert answer.status_code == 200, answer.text
         return [(change["kind"], change["change_id"]) for change in answer.json()["changes"]]
 

@@ -1,4 +1,4 @@
-"""Which lines of one text became which of another. Pure, and bounded whatever the lines are.
+"""difflib: which lines of one text became which of another. Pure, and bounded whatever the lines are.
 
 difflib chooses readable differences, in time that grows with the square of the lines and faster where many are
 equal. It is asked only about short runs of lines: longer ones are cut at lines that occur once on both sides
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from hermes_lab.services.cell_alignment import longest_increasing
+from hermes_lab.model.sequences import longest_increasing
 
 _MOST_FOR_DIFFLIB = 10_000
 """Lines on one side times lines on the other; up to here difflib takes some milliseconds at most."""
