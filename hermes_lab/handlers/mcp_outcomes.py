@@ -22,7 +22,6 @@ from hermes_lab.model.runs import ENDED
 _SCRAP_BYTES = 4_000
 _SOURCE_CHARACTERS = 4_000
 _TRACEBACK_CHARACTERS = 4_000
-_RISKS_OF_A_CHANGE = 10
 _DEPENDENCIES = 50
 
 
@@ -103,11 +102,7 @@ def heard_review(outcome: JsonObject) -> HeardReview:
 
 def _change(change: JsonObject) -> JsonObject:
     fields = _of(ChangeOutcome, change)
-    risks = change["risks"]
-    fields["risks"] = risks[:_RISKS_OF_A_CHANGE]
-    if len(risks) > _RISKS_OF_A_CHANGE:
-        fields["risks_left_out"] = len(risks) - _RISKS_OF_A_CHANGE
-    return {name: value for name, value in fields.items() if value or name not in {"rationale", "risks"}}
+    return {name: value for name, value in fields.items() if value or name != "rationale"}
 
 
 def _what_an_open_proposal_needs(proposal: JsonObject) -> str:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from hermes_lab.model.actors import Author
 from hermes_lab.model.decisions import ChangeDecision, Decision
-from hermes_lab.model.evidence_comparisons import ComparedCell, FileChange, ScrapChange, UsedTool
+from hermes_lab.model.evidence_comparisons import ScrapChange
 from hermes_lab.model.payload import IdempotencyKey, Payload, Sha256, UtcTime, WaitRequest
 from hermes_lab.model.runs import ExecutionResult, Progress, Run, RunState
 
@@ -123,10 +123,7 @@ class Evidence(Payload):
     base: EvidenceRun | None = None
     base_again: EvidenceRun | None = None
     proposal: EvidenceRun | None = None
-    cells: list[ComparedCell] = Field(default_factory=list, description="In the order of the proposal")
     scraps: list[ScrapChange] = Field(default_factory=list)
-    files: list[FileChange] = Field(default_factory=list)
-    tools: list[UsedTool] = Field(default_factory=list, description="In the order of the calls")
     created_at: UtcTime
     started_at: UtcTime | None = None
     ended_at: UtcTime | None = None

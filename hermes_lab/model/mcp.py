@@ -19,7 +19,6 @@ from hermes_lab.model.notebooks import GetNotebook
 from hermes_lab.model.payload import JsonObject, Payload, Sha256, WaitSeconds
 from hermes_lab.model.proposals import ChangeState, Merge, ProposalState, Review
 from hermes_lab.model.review_outcomes import ReviewOutcome, WaitForReview
-from hermes_lab.model.risks import RiskNote
 from hermes_lab.model.runs import Cause, CreateRun, ExecutionResult, FailedCell, Progress, RunState
 
 _NEXT_STEP = Field(default=None, description="What to do now, in words")
@@ -114,7 +113,7 @@ class RunOutcome(Payload):
 
 
 class ChangeOutcome(Payload):
-    """One change of a proposal, and what became of it. ``risks`` are what its reader is warned of."""
+    """One change of a proposal, and what became of it."""
 
     change_id: str
     kind: ChangeKind
@@ -123,8 +122,6 @@ class ChangeOutcome(Payload):
     state: ChangeState
     decision: ChangeDecision | None
     rationale: str | None = None
-    risks: list[RiskNote] = Field(default_factory=list)
-    risks_left_out: int = 0
 
 
 class SideOutcome(Payload):

@@ -25,7 +25,6 @@ from hermes_lab.model.payload import (
     UtcTime,
     WaitRequest,
 )
-from hermes_lab.model.risks import RiskNote, Touches
 
 ProposalState = Literal["open", "merged", "rejected", "withdrawn", "superseded"]
 ChangeState = Literal["pending", "applied", "rejected"]
@@ -48,10 +47,6 @@ class ProposedChange(Change):
     state: ChangeState = "pending"
     decision: ChangeDecision | None = None
     rationale: str | None = None
-    touches: list[Touches] = Field(
-        default_factory=list, description="What differs; `whitespace` where the source differs in nothing else"
-    )
-    risks: list[RiskNote] = Field(default_factory=list, description="In the order of their lines")
 
 
 class CreateProposal(Payload):
@@ -63,9 +58,6 @@ class CreateProposal(Payload):
     rationale: str = Field(default="", max_length=50_000, description="Markdown")
     notebook: Notebook | None = None
     operations: list[CellOperation] | None = Field(default=None, min_length=1, max_length=10_000)
-    rationales: dict[str, str] = Field(
-        default_factory=dict, description='Why each change is wanted, by cell id ("notebook" for its metadata)'
-    )
     supersedes: str | None = Field(
         default=None,
         description="proposal_id of an own open proposal on the same path that this one replaces",
@@ -121,21 +113,10 @@ class Merge(Payload):
     applied: list[str] = Field(description="change_ids")
 
 
-class EarlierProposal(Payload):
-    """A version that was superseded, and what was said about it."""
-
-    proposal_id: str
-    title: str
-    author: Author
-    state: ProposalState
-    created_at: UtcTime
-    reviews: list[Review]
-
-
 class Proposal(Payload):
     """A proposal as it stands now.
 
-    ``stale``, ``conflicted``, ``document_missing``, ``dependencies``, ``earlier`` and ``evidence`` are derived at
+    ``stale``, ``conflicted``, ``document_missing``, ``dependencies`` and ``evidence`` are derived at
     each read.
     """
 
@@ -155,7 +136,6 @@ class Proposal(Payload):
     supersedes: str | None = None
     superseded_by: str | None = None
     reverts: str | None = Field(default=None, description="merge_id of the merge that this proposal undoes")
-    earlier: list[EarlierProposal] = Field(default_factory=list, description="What it superseded, oldest first")
     dependencies: list[DependencyNote] = Field(
         default_factory=list, description="What would miss a name if it were merged as it is decided now"
     )
@@ -247,10 +227,6 @@ class MergeProposal(Payload):
 
     proposal_id: str
     expected_hash: Sha256 | None = Field(default=None, description="Merge only if the document still has this hash")
-    outputs: Literal["drop", "evidence"] = Field(
-        default="drop",
-        description="What changed cells get for outputs: none, or those that the evidence of exactly this merge has",
-    )
     idempotency_key: IdempotencyKey = None
 
 

@@ -16,7 +16,6 @@ from hermes_lab.services.views import ProposalViews
 from hermes_lab.store import Store
 
 _LONGEST_TITLE = 200
-_NEWER = "This was changed again after the merge. Undoing the merge takes the newer text back, too."
 
 
 class Reverts:
@@ -53,7 +52,6 @@ class Reverts:
             title=f"Undo: {proposal.title}"[:_LONGEST_TITLE],
             rationale=_reason(proposal, merge, undone),
             notebook=undone.notebook,
-            rationales=_rationales(undone),
             idempotency_key=request.idempotency_key,
         )
         try:
@@ -87,7 +85,3 @@ def _reason(proposal: Proposal, merge: Merge, undone: Inverse) -> str:
     cells = ", ".join(sorted({f"`{conflict.cell_id or 'notebook'}`" for conflict in undone.newer}))
     newer = f" Changed again since, and taken back with it: {cells}." if cells else ""
     return f"Takes back what the merge of “{proposal.title}” wrote on {moment}.{made}{newer}"
-
-
-def _rationales(undone: Inverse) -> dict[str, str]:
-    return {conflict.cell_id or "notebook": _NEWER for conflict in undone.newer}

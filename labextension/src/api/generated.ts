@@ -924,127 +924,6 @@ export interface components {
       text: string;
     };
     /**
-     * ComparedCell
-     * @description A cell of the executions, by its id. A side where the cell is not, or did not run, is null.
-     *
-     *     `nondeterministic`: the cell differs between two executions of the base; the change is not to blame.
-     */
-    ComparedCell: {
-      /** Cell Id */
-      cell_id: string;
-      /**
-       * Verdict
-       * @enum {string}
-       */
-      verdict:
-        'same' | 'changed' | 'nondeterministic' | 'failed' | 'fixed' | 'not_run' | 'new' | 'gone';
-      /**
-       * State Before
-       * @default null
-       */
-      state_before: ('not_run' | 'running' | 'completed' | 'failed' | 'died' | 'cancelled') | null;
-      /**
-       * State After
-       * @default null
-       */
-      state_after: ('not_run' | 'running' | 'completed' | 'failed' | 'died' | 'cancelled') | null;
-      /**
-       * Seconds Before
-       * @default null
-       */
-      seconds_before: number | null;
-      /**
-       * Seconds After
-       * @default null
-       */
-      seconds_after: number | null;
-      /** Outputs */
-      outputs: components['schemas']['ComparedOutput'][];
-      /**
-       * Stderr
-       * @description From the base's stderr to the proposal's
-       */
-      stderr: components['schemas']['Hunk'][];
-      /**
-       * New Warnings
-       * @description Lines of stderr that warn, and did not before
-       */
-      new_warnings: string[];
-      /**
-       * Nbval
-       * @description nbval's verdict in its lax mode, with the base's execution as the reference
-       * @default null
-       */
-      nbval: ('passed' | 'failed' | 'skipped') | null;
-      /**
-       * Nbval Message
-       * @default null
-       */
-      nbval_message: string | null;
-      /**
-       * Words
-       * @description The verdict in words
-       */
-      words: string;
-    };
-    /**
-     * ComparedOutput
-     * @description An output of a cell before and after, by the MIME type that says most of both.
-     *
-     *     ``hunks`` are there for text. For images ``pixels_changed`` is the share of pixels (0 to 1) that differ, null
-     *     where their sizes do. For tables ``rows`` and ``values`` say what differs.
-     */
-    ComparedOutput: {
-      /**
-       * Index
-       * @description Among the outputs of the side that has it, from 0
-       */
-      index: number;
-      /**
-       * Kind
-       * @enum {string}
-       */
-      kind: 'text' | 'image' | 'table' | 'error' | 'data';
-      /** Mime Type */
-      mime_type: string;
-      /**
-       * Change
-       * @enum {string}
-       */
-      change: 'added' | 'removed' | 'changed' | 'same';
-      /** Hunks */
-      hunks: components['schemas']['Hunk'][];
-      /**
-       * Pixels Changed
-       * @default null
-       */
-      pixels_changed: number | null;
-      /** @default null */
-      size_before: components['schemas']['ImageSize'] | null;
-      /** @default null */
-      size_after: components['schemas']['ImageSize'] | null;
-      /**
-       * Rows Added
-       * @default 0
-       */
-      rows_added: number;
-      /**
-       * Rows Removed
-       * @default 0
-       */
-      rows_removed: number;
-      /**
-       * Values Changed
-       * @default 0
-       */
-      values_changed: number;
-      /**
-       * Words
-       * @description The difference in words
-       */
-      words: string;
-    };
-    /**
      * Conflict
      * @description Where an accepted change overlaps what the document has become; each side is text, null where deleted.
      */
@@ -1232,13 +1111,6 @@ export interface components {
             | components['schemas']['SetMetadata']
           )[]
         | null;
-      /**
-       * Rationales
-       * @description Why each change is wanted, by cell id ("notebook" for its metadata)
-       */
-      rationales?: {
-        [key: string]: string;
-      };
       /**
        * Supersedes
        * @description proposal_id of an own open proposal on the same path that this one replaces
@@ -1485,29 +1357,6 @@ export interface components {
       other_ids: number;
     };
     /**
-     * EarlierProposal
-     * @description A version that was superseded, and what was said about it.
-     */
-    EarlierProposal: {
-      /** Proposal Id */
-      proposal_id: string;
-      /** Title */
-      title: string;
-      author: components['schemas']['Author'];
-      /**
-       * State
-       * @enum {string}
-       */
-      state: 'open' | 'merged' | 'rejected' | 'withdrawn' | 'superseded';
-      /**
-       * Created At
-       * Format: date-time
-       */
-      created_at: string;
-      /** Reviews */
-      reviews: components['schemas']['Review'][];
-    };
-    /**
      * Environment
      * @description What a notebook ran in.
      *
@@ -1685,20 +1534,8 @@ export interface components {
       base_again: components['schemas']['EvidenceRun'] | null;
       /** @default null */
       proposal: components['schemas']['EvidenceRun'] | null;
-      /**
-       * Cells
-       * @description In the order of the proposal
-       */
-      cells: components['schemas']['ComparedCell'][];
       /** Scraps */
       scraps: components['schemas']['ScrapChange'][];
-      /** Files */
-      files: components['schemas']['FileChange'][];
-      /**
-       * Tools
-       * @description In the order of the calls
-       */
-      tools: components['schemas']['UsedTool'][];
       /**
        * Created At
        * Format: date-time
@@ -1784,42 +1621,6 @@ export interface components {
       evalue: string;
       /** Traceback */
       traceback: string[];
-    };
-    /**
-     * FileChange
-     * @description A file that an execution left in its scratch copy otherwise than it found it.
-     */
-    FileChange: {
-      /**
-       * Path
-       * @description From the notebook's folder
-       */
-      path: string;
-      /**
-       * Before
-       * @description By the base; null for not at all
-       */
-      before: ('created' | 'changed' | 'removed') | null;
-      /**
-       * After
-       * @description By the proposal
-       */
-      after: ('created' | 'changed' | 'removed') | null;
-      /**
-       * Same
-       * @description Whether both executions left the same bytes
-       */
-      same: boolean;
-      /**
-       * Bytes Before
-       * @default null
-       */
-      bytes_before: number | null;
-      /**
-       * Bytes After
-       * @default null
-       */
-      bytes_after: number | null;
     };
     /**
      * FollowRun
@@ -2011,16 +1812,6 @@ export interface components {
       after: string;
       /** Words */
       words: components['schemas']['WordEdit'][];
-    };
-    /**
-     * ImageSize
-     * @description In pixels.
-     */
-    ImageSize: {
-      /** Width */
-      width: number;
-      /** Height */
-      height: number;
     };
     /**
      * Insert
@@ -2283,13 +2074,6 @@ export interface components {
        */
       expected_hash?: string | null;
       /**
-       * Outputs
-       * @description What changed cells get for outputs: none, or those that the evidence of exactly this merge has
-       * @default drop
-       * @enum {string}
-       */
-      outputs?: 'drop' | 'evidence';
-      /**
        * Idempotency Key
        * @description The same key and request answer with what the first call made; also a header.
        * @default null
@@ -2495,7 +2279,7 @@ export interface components {
      * Proposal
      * @description A proposal as it stands now.
      *
-     *     ``stale``, ``conflicted``, ``document_missing``, ``dependencies``, ``earlier`` and ``evidence`` are derived at
+     *     ``stale``, ``conflicted``, ``document_missing``, ``dependencies`` and ``evidence`` are derived at
      *     each read.
      */
     Proposal: {
@@ -2562,11 +2346,6 @@ export interface components {
        * @default null
        */
       reverts: string | null;
-      /**
-       * Earlier
-       * @description What it superseded, oldest first
-       */
-      earlier: components['schemas']['EarlierProposal'][];
       /**
        * Dependencies
        * @description What would miss a name if it were merged as it is decided now
@@ -2752,16 +2531,6 @@ export interface components {
        * @default null
        */
       rationale: string | null;
-      /**
-       * Touches
-       * @description What differs; `whitespace` where the source differs in nothing else
-       */
-      touches: ('source' | 'whitespace' | 'metadata' | 'outputs' | 'position')[];
-      /**
-       * Risks
-       * @description In the order of their lines
-       */
-      risks: components['schemas']['RiskNote'][];
     };
     /**
      * RelocateProposal
@@ -3021,32 +2790,6 @@ export interface components {
     RevokeAgent: {
       /** Agent Id */
       agent_id: string;
-    };
-    /**
-     * RiskNote
-     * @description A line of the proposed cell that does what a reader wants to be told of.
-     */
-    RiskNote: {
-      /**
-       * Kind
-       * @enum {string}
-       */
-      kind: 'shell' | 'network' | 'file_deletion' | 'credentials' | 'package_install';
-      /**
-       * Line
-       * @description Of the proposed source, from 0
-       */
-      line: number;
-      /**
-       * Text
-       * @description The line; what looks like a credential is masked
-       */
-      text: string;
-      /**
-       * Words
-       * @description What the line does, in a sentence
-       */
-      words: string;
     };
     /**
      * Run
@@ -3419,7 +3162,7 @@ export interface components {
     };
     /**
      * ScrapChange
-     * @description A scrap before and after, with its type; a side where it was not glued is null, and ``change`` says so.
+     * @description A scrap before and after; a side where it was not glued is null, and ``change`` says so.
      */
     ScrapChange: {
       /** Name */
@@ -3435,32 +3178,10 @@ export interface components {
        */
       after: unknown;
       /**
-       * Type Before
-       * @description JSON type of the value, or the scrap's display type
-       * @default null
-       */
-      type_before: string | null;
-      /**
-       * Type After
-       * @default null
-       */
-      type_after: string | null;
-      /**
        * Change
        * @enum {string}
        */
       change: 'added' | 'removed' | 'changed' | 'same';
-      /**
-       * Nondeterministic
-       * @description It differs between two executions of the base too
-       * @default false
-       */
-      nondeterministic: boolean;
-      /**
-       * Words
-       * @default null
-       */
-      words: string | null;
     };
     /**
      * SetMetadata
@@ -3585,33 +3306,6 @@ export interface components {
        * @default null
        */
       next_cursor: string | null;
-    };
-    /**
-     * UsedTool
-     * @description A tool that an execution called. ``replayed``: it got the answer that the same call got in another execution.
-     */
-    UsedTool: {
-      /**
-       * Side
-       * @enum {string}
-       */
-      side: 'base' | 'base_again' | 'proposal';
-      /** Tool */
-      tool: string;
-      /** Arguments */
-      arguments: {
-        [key: string]: unknown;
-      };
-      /**
-       * Replayed
-       * @default false
-       */
-      replayed: boolean;
-      /**
-       * Failed
-       * @default false
-       */
-      failed: boolean;
     };
     /**
      * WaitForReview
@@ -4264,13 +3958,6 @@ export interface operations {
               )[]
             | null;
           /**
-           * Rationales
-           * @description Why each change is wanted, by cell id ("notebook" for its metadata)
-           */
-          rationales?: {
-            [key: string]: string;
-          };
-          /**
            * Supersedes
            * @description proposal_id of an own open proposal on the same path that this one replaces
            * @default null
@@ -4480,13 +4167,6 @@ export interface operations {
            * @default null
            */
           expected_hash?: string | null;
-          /**
-           * Outputs
-           * @description What changed cells get for outputs: none, or those that the evidence of exactly this merge has
-           * @default drop
-           * @enum {string}
-           */
-          outputs?: 'drop' | 'evidence';
           /**
            * Idempotency Key
            * @description The same key and request answer with what the first call made; also a header.
