@@ -11,7 +11,8 @@ function hunk(base: [number, number], remote: [number, number]): Hunk {
     remote_start: remote[0],
     remote_lines: remote[1],
     before: '',
-    after: ''
+    after: '',
+    words: []
   };
 }
 

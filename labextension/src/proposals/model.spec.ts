@@ -40,6 +40,8 @@ function change(fields: Partial<ProposedChange> = {}): ProposedChange {
     hunks: [],
     move: null,
     metadata_keys: [],
+    lines_added: 0,
+    lines_removed: 0,
     summary: '',
     state: 'pending',
     decision: null,
@@ -67,7 +69,8 @@ function hunk(hunk_id: string): ProposedChange['hunks'][number] {
     remote_start: 0,
     remote_lines: 1,
     before: 'a\n',
-    after: 'b\n'
+    after: 'b\n',
+    words: []
   };
 }
 
@@ -88,6 +91,8 @@ function proposal(fields: Partial<Proposal> = {}): Proposal {
     current_hash: null,
     supersedes: null,
     superseded_by: null,
+    reverts: null,
+    dependencies: [],
     changes: [],
     evidence: [],
     reviews: [],
