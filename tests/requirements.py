@@ -86,7 +86,7 @@ REQUIREMENTS: dict[str, str] = {
     "EVID-14": "Where a merge requires evidence, nothing is written that has not fresh evidence of exactly that code.",
     "EVID-9": "The hash of what a notebook would execute is the same whatever ran, and another when its code is.",
     "EVID-11": "The environment of evidence is kernel spec, interpreter and package versions, the same for all sides.",
-    "EVID-10": "What an execution did to the files of its folder is told: made, written, removed, by their bytes.",
+    "EVID-10": "The listings of a folder tell what was made, written or removed in it between them, by the bytes.",
     "DIFF-1": "Any two of a path, a notebook, a run and a proposal can be compared.",
     "DIFF-2": "A diff has one change a cell, with hunks and words, and a moved cell is a move.",
     "DIFF-3": "The nbdime operations of a diff turn the base into exactly the other notebook.",
